@@ -1,0 +1,94 @@
+import type { DesiredFile, HostState } from '../desired-state.js';
+import { nothing } from '../desired-state.js';
+import type { ClusterSpec } from '../spec.js';
+import { requireSupport } from '../versions.js';
+import { BIN, directory, program, textFile } from './files.js';
+import { unitFile, unitPath } from './systemd.js';
+
+const UNIT = 'containerd.service';
+const CONFIG = '/etc/containerd/config.toml';
+const CNI_BIN = '/opt/cni/bin';
+
+/** Where the runtime answers the kubelet. */
+export const CRI_SOCKET = '/run/containerd/containerd.sock';
+
+const containerdPrograms = ['containerd', 'containerd-shim-runc-v2', 'ctr'];
+/** The plugins that a pod network needs; the archive has more. */
+const cniPlugins = ['bridge', 'host-local', 'loopback', 'portmap'];
+
+/** The runtime's programs alone. */
+export function containerRuntimeBinaries(): HostState {
+  const cni = (name: string, artifact: string, member: string): DesiredFile => ({
+    ...program(name, artifact, member),
+    path: `${CNI_BIN}/${name}`,
+  });
+  return {
+    ...nothing,
+    directories: [directory('/opt/cni'), directory(CNI_BIN)],
+    files: [
+      ...containerdPrograms.map((name) => program(name, 'containerd', `bin/${name}`)),
+      program('runc', 'runc'),
+      ...cniPlugins.map((name) => cni(name, 'cni-plugins', `./${name}`)),
+      cni('flannel', 'flannel-cni-plugin', './flannel-amd64'),
+    ],
+  };
+}
+
+/**
+ * containerd (seed, "安装部署docker容器引擎", in the runtime that every Kubernetes version speaks to), with the systemd
+ * cgroup driver on both sides.
+ */
+export function containerRuntimeState(spec: ClusterSpec): HostState {
+  const config = textFile(
+    CONFIG,
+    [
+      'version = 2',
+      '[plugins."io.containerd.grpc.v1.cri"]',
+      `  sandbox_image = "${requireSupport(spec.kubernetes).pauseImage}"`,
+      // A system container may not lower an oom score, and runc dies trying.
+      ...(spec.hostKind === 'container' ? ['  restrict_oom_score_adj = true'] : []),
+      '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]',
+      '  runtime_type = "io.containerd.runc.v2"',
+      '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]',
+      '  SystemdCgroup = true',
+      '',
+    ].join('\n'),
+    'root:root',
+    0o644,
+  );
+  return {
+    ...nothing,
+    directories: [directory('/etc/containerd'), directory('/etc/cni'), directory('/etc/cni/net.d')],
+    files: [
+      config,
+      unitFile(UNIT, {
+        description: 'containerd container runtime',
+        documentation: 'https://containerd.io',
+        type: 'notify',
+        command: `${BIN}/containerd`,
+        flags: { config: CONFIG },
+        startTimeoutSeconds: 60,
+        // Containers outlive a restart of their runtime, and get their own share of tasks and limits (upstream's unit).
+        service: ['Delegate=yes', 'KillMode=process', 'TasksMax=infinity', 'LimitNPROC=infinity'],
+      }),
+    ],
+    units: [
+      {
+        name: UNIT,
+        enabled: true,
+        running: true,
+        restartOn: [unitPath(UNIT), CONFIG, `${BIN}/containerd`],
+        startTimeoutSeconds: 65,
+      },
+    ],
+    ready: [{ title: 'containerd answers', command: `${BIN}/ctr version >/dev/null`, timeoutSeconds: 30 }],
+  };
+}
+
+/** The images of the lock file, loaded before a pod asks for them (the seed's node.tar); none where hosts pull. */
+export function nodeImages(images: readonly { reference: string; artifact: string }[]): HostState {
+  return {
+    ...nothing,
+    images: images.map(({ reference, artifact }) => ({ reference, archive: { artifact } })),
+  };
+}

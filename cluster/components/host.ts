@@ -1,0 +1,58 @@
+import type { HostState } from '../desired-state.js';
+import { nothing } from '../desired-state.js';
+import type { ClusterSpec, Host } from '../spec.js';
+import { apiName, fullName, hostsWithRole } from '../topology.js';
+import { textFile } from './files.js';
+
+/** Programs that the kubelet, kube-proxy and the API proxy call or are, by their Debian/Ubuntu package. */
+const nodePackages = ['conntrack', 'ebtables', 'ethtool', 'haproxy', 'ipset', 'iptables', 'socat'];
+
+/**
+ * The host itself (seed, "规划": host names, /etc/hosts, time, kernel parameters and limits).
+ *
+ * /etc/hosts names the etcd and control-plane hosts, this host and the API: adding a node changes no other host.
+ */
+export function hostState(spec: ClusterSpec, host: Host): HostState {
+  const isNode = host.roles.includes('node');
+  const named = new Set([...hostsWithRole(spec, 'etcd'), ...hostsWithRole(spec, 'control-plane'), host]);
+  const hostLines = [...named].map((h) => `${h.address} ${fullName(spec, h)} ${h.name}`);
+  return {
+    ...nothing,
+    packages: [...(isNode ? nodePackages : []), ...(spec.hostKind === 'machine' ? ['chrony'] : [])],
+    files: [
+      textFile('/etc/hostname', `${host.name}\n`, 'root:root', 0o644),
+      {
+        path: '/etc/hosts',
+        mode: 0o644,
+        owner: 'root:root',
+        // The API is behind this address on every host: its own API server on a master, the proxy on a node.
+        content: { kind: 'block', text: [...hostLines, `127.0.0.1 ${apiName(spec)}`, ''].join('\n') },
+      },
+    ],
+    kernel: {
+      modules: isNode
+        ? [
+            { name: 'overlay', evidence: '/sys/module/overlay' },
+            { name: 'br_netfilter', evidence: '/proc/sys/net/bridge/bridge-nf-call-iptables' },
+            { name: 'nf_conntrack', evidence: '/proc/sys/net/netfilter/nf_conntrack_max' },
+            { name: 'vxlan', evidence: '/sys/module/vxlan' },
+          ]
+        : [],
+      sysctls: {
+        'kernel.hostname': host.name,
+        'fs.inotify.max_user_instances': '8192',
+        'fs.inotify.max_user_watches': '524288',
+        ...(isNode
+          ? {
+              'net.ipv4.ip_forward': '1',
+              'net.bridge.bridge-nf-call-iptables': '1',
+            }
+          : {}),
+      },
+    },
+    units:
+      spec.hostKind === 'machine'
+        ? [{ name: 'chrony.service', enabled: true, running: true, restartOn: [], startTimeoutSeconds: 30 }]
+        : [],
+  };
+}

@@ -1,0 +1,53 @@
+import type { ArtifactLock } from '../artifacts.js';
+import type { HostState } from '../desired-state.js';
+import type { HostFacts } from '../facts.js';
+import type { ClusterSpec, Host } from '../spec.js';
+import { apiEndpointState } from './api-endpoint.js';
+import { containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
+import { controlPlaneBinaries } from './control-plane.js';
+import { etcdBinaries, etcdState } from './etcd.js';
+import { hostState } from './host.js';
+import { kubeApiserverState } from './kube-apiserver.js';
+import { kubeControllerManagerState } from './kube-controller-manager.js';
+import { kubeProxyState } from './kube-proxy.js';
+import { kubeSchedulerState } from './kube-scheduler.js';
+import { kubeletState, nodeBinaries } from './kubelet.js';
+
+/** Everything that decides a component's desired state on one host. */
+export interface ComponentContext {
+  readonly spec: ClusterSpec;
+  readonly host: Host;
+  readonly lock: ArtifactLock;
+  readonly facts: HostFacts;
+}
+
+/** Each component's desired state; `-binaries` and `-images` are apart so that they can travel early. */
+const components = {
+  host: ({ spec, host }: ComponentContext) => hostState(spec, host),
+  'etcd-binaries': ({ lock }: ComponentContext) => etcdBinaries(versionOf(lock, 'etcd')),
+  etcd: ({ spec, host }: ComponentContext) => etcdState(spec, host),
+  'control-plane-binaries': () => controlPlaneBinaries(),
+  'kube-apiserver': ({ spec, host }: ComponentContext) => kubeApiserverState(spec, host),
+  'kube-controller-manager': ({ spec, host }: ComponentContext) => kubeControllerManagerState(spec, host),
+  'kube-scheduler': ({ host }: ComponentContext) => kubeSchedulerState(host),
+  'container-runtime-binaries': () => containerRuntimeBinaries(),
+  'container-runtime': ({ spec }: ComponentContext) => containerRuntimeState(spec),
+  'node-binaries': () => nodeBinaries(),
+  'node-images': ({ lock }: ComponentContext) => nodeImages(lock.images),
+  'api-endpoint': ({ spec }: ComponentContext) => apiEndpointState(spec),
+  kubelet: ({ spec, host, facts }: ComponentContext) => kubeletState(spec, host, facts),
+  'kube-proxy': ({ spec, host, facts }: ComponentContext) => kubeProxyState(spec, host, facts),
+} satisfies Record<string, (context: ComponentContext) => HostState>;
+
+export type Component = keyof typeof components;
+
+/** What `component` wants on the host of the context. */
+export function componentState(component: Component, context: ComponentContext): HostState {
+  return components[component](context);
+}
+
+function versionOf(lock: ArtifactLock, name: string): string {
+  const artifact = lock.artifacts.find((candidate) => candidate.name === name);
+  if (artifact === undefined) throw new RangeError(`the artifact lock for ${lock.kubernetes} has no ${name}`);
+  return artifact.version;
+}

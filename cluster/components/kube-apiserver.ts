@@ -1,0 +1,109 @@
+import type { HostState } from '../desired-state.js';
+import { nothing } from '../desired-state.js';
+import type { ClusterSpec, Host } from '../spec.js';
+import { API_PORT, hostsWithRole } from '../topology.js';
+import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
+import { etcdClientUrl } from './etcd.js';
+import { certificateFile, directory, keyFile, kubeconfigFile } from './files.js';
+import { unitFile, unitPath } from './systemd.js';
+
+const UNIT = 'kube-apiserver.service';
+
+/**
+ * One API server (seed, "配置api server组件"): the seed's flags, less its token file (bootstrap-token Secrets expire, the
+ * file's do not) and its CA key as service-account key (a key pair of its own instead).
+ */
+export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
+  const owner = `${USER}:${USER}`;
+  const files = [
+    certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
+    certificateFile(`${PKI}/etcd-ca.crt`, 'etcd-ca'),
+    certificateFile(`${PKI}/front-proxy-ca.crt`, 'front-proxy-ca'),
+    certificateFile(`${PKI}/apiserver.crt`, `kube-apiserver/${host.name}`),
+    keyFile(`${PKI}/apiserver.key`, `kube-apiserver/${host.name}`, owner),
+    certificateFile(`${PKI}/apiserver-etcd-client.crt`, `apiserver-etcd-client/${host.name}`),
+    keyFile(`${PKI}/apiserver-etcd-client.key`, `apiserver-etcd-client/${host.name}`, owner),
+    certificateFile(`${PKI}/apiserver-kubelet-client.crt`, `apiserver-kubelet-client/${host.name}`),
+    keyFile(`${PKI}/apiserver-kubelet-client.key`, `apiserver-kubelet-client/${host.name}`, owner),
+    certificateFile(`${PKI}/front-proxy-client.crt`, `front-proxy-client/${host.name}`),
+    keyFile(`${PKI}/front-proxy-client.key`, `front-proxy-client/${host.name}`, owner),
+    { path: `${PKI}/sa.pub`, mode: 0o644, owner: 'root:root', content: { kind: 'public-key', key: 'service-account' } as const },
+    keyFile(`${PKI}/sa.key`, 'service-account', owner),
+  ];
+  return {
+    ...nothing,
+    accounts: [{ name: USER }],
+    directories: [directory('/etc/kubernetes'), directory(PKI)],
+    files: [
+      ...files,
+      kubeconfigFile('/etc/kubernetes/admin.conf', OWN_API_SERVER, 'admin'),
+      unitFile(UNIT, {
+        description: 'Kubernetes API server',
+        documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/',
+        after: ['etcd.service'],
+        type: 'notify',
+        user: USER,
+        command: programPath('kube-apiserver'),
+        startTimeoutSeconds: 120,
+        flags: {
+          'advertise-address': host.address,
+          'secure-port': String(API_PORT),
+          'insecure-port': '0',
+          'allow-privileged': 'true',
+          'authorization-mode': 'Node,RBAC',
+          'enable-admission-plugins': 'NodeRestriction',
+          'enable-aggregator-routing': 'true',
+          'enable-bootstrap-token-auth': 'true',
+          profiling: 'false',
+          'client-ca-file': `${PKI}/ca.crt`,
+          'etcd-servers': etcdServers(spec, host).join(','),
+          'etcd-cafile': `${PKI}/etcd-ca.crt`,
+          'etcd-certfile': `${PKI}/apiserver-etcd-client.crt`,
+          'etcd-keyfile': `${PKI}/apiserver-etcd-client.key`,
+          'kubelet-certificate-authority': `${PKI}/ca.crt`,
+          'kubelet-client-certificate': `${PKI}/apiserver-kubelet-client.crt`,
+          'kubelet-client-key': `${PKI}/apiserver-kubelet-client.key`,
+          'kubelet-preferred-address-types': 'InternalIP,ExternalIP,Hostname',
+          'proxy-client-cert-file': `${PKI}/front-proxy-client.crt`,
+          'proxy-client-key-file': `${PKI}/front-proxy-client.key`,
+          'requestheader-allowed-names': 'front-proxy-client',
+          'requestheader-client-ca-file': `${PKI}/front-proxy-ca.crt`,
+          'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
+          'requestheader-group-headers': 'X-Remote-Group',
+          'requestheader-username-headers': 'X-Remote-User',
+          'service-account-issuer': `https://kubernetes.default.svc.${spec.network.dnsDomain}`,
+          'service-account-key-file': `${PKI}/sa.pub`,
+          'service-account-signing-key-file': `${PKI}/sa.key`,
+          'service-cluster-ip-range': spec.network.services,
+          'service-node-port-range': spec.network.nodePorts,
+          'tls-cert-file': `${PKI}/apiserver.crt`,
+          'tls-private-key-file': `${PKI}/apiserver.key`,
+        },
+      }),
+    ],
+    units: [
+      {
+        name: UNIT,
+        enabled: true,
+        running: true,
+        restartOn: [unitPath(UNIT), programPath('kube-apiserver'), ...files.map((file) => file.path)],
+        startTimeoutSeconds: 130,
+      },
+    ],
+    ready: [
+      {
+        title: `the API server on ${host.name} is ready`,
+        command: `curl -fsS --cacert ${PKI}/ca.crt ${OWN_API_SERVER}/readyz`,
+        timeoutSeconds: 90,
+      },
+    ],
+  };
+}
+
+/** All members, the host's own first: a request leaves the host only when its own member is gone. */
+function etcdServers(spec: ClusterSpec, host: Host): string[] {
+  const members = hostsWithRole(spec, 'etcd');
+  return [...members.filter((member) => member.name === host.name), ...members.filter((member) => member.name !== host.name)].map(
+    etcdClientUrl,
+  );
+}

@@ -1,0 +1,75 @@
+import type { HostState } from '../desired-state.js';
+import { nothing } from '../desired-state.js';
+import type { ClusterSpec, Host } from '../spec.js';
+import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
+import { keyFile, kubeconfigFile } from './files.js';
+import { unitFile, unitPath } from './systemd.js';
+
+const UNIT = 'kube-controller-manager.service';
+const KUBECONFIG = '/etc/kubernetes/controller-manager.conf';
+
+/**
+ * One controller manager (seed, "配置controller manager组件"); the lease decides which one is active. The seed's
+ * `endpoints` lock ended with 1.24 and its 20 s grace period makes nodes flap while the API moves: defaults instead.
+ */
+export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostState {
+  const owner = `${USER}:${USER}`;
+  const files = [
+    kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `controller-manager/${host.name}`, owner),
+    // Signs the certificates of kubelets whose request was approved.
+    keyFile(`${PKI}/ca.key`, 'kubernetes-ca', owner),
+  ];
+  return {
+    ...nothing,
+    files: [
+      ...files,
+      unitFile(UNIT, {
+        description: 'Kubernetes controller manager',
+        documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/',
+        after: ['kube-apiserver.service'],
+        type: 'simple',
+        user: USER,
+        command: programPath('kube-controller-manager'),
+        flags: {
+          'bind-address': '127.0.0.1',
+          port: '0',
+          profiling: 'false',
+          kubeconfig: KUBECONFIG,
+          'authentication-kubeconfig': KUBECONFIG,
+          'authorization-kubeconfig': KUBECONFIG,
+          'allocate-node-cidrs': 'true',
+          'client-ca-file': `${PKI}/ca.crt`,
+          'cluster-cidr': spec.network.pods,
+          'cluster-name': spec.name,
+          'cluster-signing-cert-file': `${PKI}/ca.crt`,
+          'cluster-signing-key-file': `${PKI}/ca.key`,
+          controllers: '*,bootstrapsigner,tokencleaner',
+          'leader-elect': 'true',
+          'node-cidr-mask-size': String(spec.network.nodeMask),
+          'requestheader-client-ca-file': `${PKI}/front-proxy-ca.crt`,
+          'root-ca-file': `${PKI}/ca.crt`,
+          'service-account-private-key-file': `${PKI}/sa.key`,
+          'service-cluster-ip-range': spec.network.services,
+          'use-service-account-credentials': 'true',
+        },
+      }),
+    ],
+    units: [
+      {
+        name: UNIT,
+        enabled: true,
+        running: true,
+        restartOn: [unitPath(UNIT), programPath('kube-controller-manager'), ...files.map((file) => file.path)],
+        startTimeoutSeconds: 60,
+      },
+    ],
+    ready: [
+      {
+        title: `the controller manager on ${host.name} is healthy`,
+        // Its serving certificate is made in memory at each start, so there is no authority to check it against.
+        command: 'curl -fsS --insecure https://127.0.0.1:10257/healthz',
+        timeoutSeconds: 60,
+      },
+    ],
+  };
+}

@@ -1,0 +1,54 @@
+import type { HostState } from '../desired-state.js';
+import { nothing } from '../desired-state.js';
+import type { Host } from '../spec.js';
+import { OWN_API_SERVER, programPath, USER } from './control-plane.js';
+import { kubeconfigFile } from './files.js';
+import { unitFile, unitPath } from './systemd.js';
+
+const UNIT = 'kube-scheduler.service';
+const KUBECONFIG = '/etc/kubernetes/scheduler.conf';
+
+/** One scheduler (seed, "配置kube-scheduler组件"); the lease decides which one is active. */
+export function kubeSchedulerState(host: Host): HostState {
+  const kubeconfig = kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `scheduler/${host.name}`, `${USER}:${USER}`);
+  return {
+    ...nothing,
+    files: [
+      kubeconfig,
+      unitFile(UNIT, {
+        description: 'Kubernetes scheduler',
+        documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/',
+        after: ['kube-apiserver.service'],
+        type: 'simple',
+        user: USER,
+        command: programPath('kube-scheduler'),
+        flags: {
+          'bind-address': '127.0.0.1',
+          port: '0',
+          profiling: 'false',
+          kubeconfig: KUBECONFIG,
+          'authentication-kubeconfig': KUBECONFIG,
+          'authorization-kubeconfig': KUBECONFIG,
+          'leader-elect': 'true',
+        },
+      }),
+    ],
+    units: [
+      {
+        name: UNIT,
+        enabled: true,
+        running: true,
+        restartOn: [unitPath(UNIT), programPath('kube-scheduler'), kubeconfig.path],
+        startTimeoutSeconds: 60,
+      },
+    ],
+    ready: [
+      {
+        title: `the scheduler on ${host.name} is healthy`,
+        // Its serving certificate is made in memory at each start, so there is no authority to check it against.
+        command: 'curl -fsS --insecure https://127.0.0.1:10259/healthz',
+        timeoutSeconds: 60,
+      },
+    ],
+  };
+}

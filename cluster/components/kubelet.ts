@@ -1,0 +1,106 @@
+import { stringify } from 'yaml';
+import type { HostState } from '../desired-state.js';
+import { nothing } from '../desired-state.js';
+import type { HostFacts } from '../facts.js';
+import type { ClusterSpec, Host } from '../spec.js';
+import { dnsServiceAddress } from '../topology.js';
+import { CRI_SOCKET } from './container-runtime.js';
+import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
+import { unitFile, unitPath } from './systemd.js';
+
+const UNIT = 'kubelet.service';
+const CONFIG = '/var/lib/kubelet/config.yaml';
+const PKI = '/etc/kubernetes/pki';
+
+/** Written by the kubelet itself once its request is approved. */
+export const KUBELET_KUBECONFIG = '/etc/kubernetes/kubelet.conf';
+/** Holds the node's bootstrap token; removed once the node is a member. */
+export const BOOTSTRAP_KUBECONFIG = '/etc/kubernetes/bootstrap-kubelet.conf';
+/** The kubelet's client certificate and key, renewed by itself. */
+export const KUBELET_CLIENT_CERTIFICATE = '/var/lib/kubelet/pki/kubelet-client-current.pem';
+
+/** The node's own programs. */
+export function nodeBinaries(): HostState {
+  return {
+    ...nothing,
+    files: ['kubelet', 'kube-proxy'].map((name) => program(name, 'kubernetes-server', `kubernetes/server/bin/${name}`)),
+  };
+}
+
+/**
+ * The kubelet (seed, "配置kubelet组件"): joins by a bootstrap token and a request that somebody approves. Its serving
+ * certificate comes from the deployer, with the names of the inventory, so that API servers can check it.
+ */
+export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
+  const files = [
+    certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
+    certificateFile(`${PKI}/kubelet.crt`, `kubelet-server/${host.name}`),
+    keyFile(`${PKI}/kubelet.key`, `kubelet-server/${host.name}`, 'root:root'),
+    textFile(CONFIG, stringify(kubeletConfiguration(spec, facts))),
+  ];
+  return {
+    ...nothing,
+    directories: [
+      directory('/etc/kubernetes'),
+      directory(PKI),
+      directory('/etc/kubernetes/manifests'),
+      directory('/var/lib/kubelet', 'root:root', 0o750),
+    ],
+    files: [
+      ...files,
+      unitFile(UNIT, {
+        description: 'Kubernetes node agent',
+        documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/',
+        after: ['containerd.service', 'kube-api-proxy.service'],
+        type: 'simple',
+        command: `${BIN}/kubelet`,
+        flags: {
+          config: CONFIG,
+          kubeconfig: KUBELET_KUBECONFIG,
+          'bootstrap-kubeconfig': BOOTSTRAP_KUBECONFIG,
+          'container-runtime': 'remote',
+          'container-runtime-endpoint': `unix://${CRI_SOCKET}`,
+          'node-ip': host.address,
+        },
+        // Pods go on while their kubelet restarts.
+        service: ['KillMode=process', 'WorkingDirectory=/var/lib/kubelet'],
+      }),
+    ],
+    units: [
+      {
+        name: UNIT,
+        enabled: true,
+        running: true,
+        restartOn: [unitPath(UNIT), `${BIN}/kubelet`, ...files.map((file) => file.path)],
+        startTimeoutSeconds: 30,
+      },
+    ],
+  };
+}
+
+/** KubeletConfiguration v1beta1 with every security default stated (kubernetes-versions, section 1b). */
+function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
+  return {
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    kind: 'KubeletConfiguration',
+    address: '0.0.0.0',
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: `${PKI}/ca.crt` },
+    },
+    authorization: { mode: 'Webhook' },
+    cgroupDriver: 'systemd',
+    clusterDNS: [dnsServiceAddress(spec)],
+    clusterDomain: spec.network.dnsDomain,
+    failSwapOn: false,
+    readOnlyPort: 0,
+    resolvConf: facts.resolvConf,
+    rotateCertificates: true,
+    serializeImagePulls: false,
+    staticPodPath: '/etc/kubernetes/manifests',
+    streamingConnectionIdleTimeout: '5m0s',
+    tlsCertFile: `${PKI}/kubelet.crt`,
+    tlsPrivateKeyFile: `${PKI}/kubelet.key`,
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * What a host is, as far as desired state depends on it. Read afresh by every activity that needs it: a host may be
+ * reinstalled between two steps.
+ */
+export interface HostFacts {
+  /** `ID-VERSION_ID` of /etc/os-release, e.g. `debian-12`. */
+  readonly distribution: string;
+  /** `uname -m`, e.g. `x86_64`. */
+  readonly machine: string;
+  /** The resolver file with real upstream servers: systemd-resolved's own stub would send DNS in a circle. */
+  readonly resolvConf: string;
+  /** Whether the kernel can do IPVS. */
+  readonly ipvs: boolean;
+}
+
+/** Shell that prints the facts as `key value` lines; one round trip. */
+export const factsScript = `
+. /etc/os-release
+echo "distribution $ID-$VERSION_ID"
+echo "machine $(uname -m)"
+if [ -s /run/systemd/resolve/resolv.conf ]; then echo "resolvConf /run/systemd/resolve/resolv.conf"
+else echo "resolvConf /etc/resolv.conf"; fi
+if [ -e /proc/net/ip_vs ] || modprobe -n -q ip_vs 2>/dev/null; then echo "ipvs true"; else echo "ipvs false"; fi
+`;
+
+/** Reads what {@link factsScript} printed; throws if a fact is missing. */
+export function parseFacts(output: string): HostFacts {
+  const facts = new Map(
+    output
+      .split('\n')
+      .filter((line) => line.includes(' '))
+      .map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]),
+  );
+  const fact = (key: string): string => {
+    const value = facts.get(key);
+    if (value === undefined) throw new Error(`the host did not report its ${key}`);
+    return value;
+  };
+  return {
+    distribution: fact('distribution'),
+    machine: fact('machine'),
+    resolvConf: fact('resolvConf'),
+    ipvs: fact('ipvs') === 'true',
+  };
+}

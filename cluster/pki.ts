@@ -1,0 +1,140 @@
+import type { ClusterSpec, Host } from './spec.js';
+import { apiName, firstServiceAddress, fullName, hostsWithRole } from './topology.js';
+
+export const authorityNames = ['kubernetes-ca', 'etcd-ca', 'front-proxy-ca'] as const;
+export type AuthorityName = (typeof authorityNames)[number];
+
+/** Name of the key pair that signs and verifies service-account tokens; the same on every control-plane host. */
+export const SERVICE_ACCOUNT_KEY_PAIR = 'service-account';
+
+/** How far `notBefore` lies in the past, in seconds, so that a host whose clock is a little behind accepts it at once. */
+export const BACKDATE_SECONDS = 300;
+
+/** A leaf is renewed once it has less than this to live, in days. */
+export const RENEWAL_DAYS = 30;
+
+const AUTHORITY_DAYS = 3650;
+const LEAF_DAYS = 365;
+
+export interface PlannedAuthority {
+  readonly name: AuthorityName;
+  readonly commonName: string;
+  readonly validityDays: number;
+}
+
+export type CertificateUsage = 'server' | 'client';
+
+export interface PlannedCertificate {
+  /** `<purpose>/<host>`, or `admin`; desired state refers to certificates and their keys by this name. */
+  readonly name: string;
+  readonly authority: AuthorityName;
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly usages: readonly CertificateUsage[];
+  readonly sans: { readonly dns: readonly string[]; readonly ip: readonly string[] };
+  readonly validityDays: number;
+}
+
+/** Everything in a cluster's PKI, as data: what exists, not how or when it is made. */
+export interface CertificatePlan {
+  readonly authorities: readonly PlannedAuthority[];
+  readonly certificates: readonly PlannedCertificate[];
+  /** Names of bare key pairs, which no certificate belongs to. */
+  readonly keyPairs: readonly string[];
+}
+
+/**
+ * The PKI of a cluster: three authorities, a leaf of its own for every host and purpose, and a service-account key pair
+ * apart from them (with the authority's key in its place, who reads a master's disk can sign for the whole cluster).
+ *
+ * Names, subjects and usages follow "PKI certificates and requirements" of the Kubernetes documentation.
+ */
+export function certificatePlan(spec: ClusterSpec): CertificatePlan {
+  return {
+    authorities: [
+      { name: 'kubernetes-ca', commonName: 'kubernetes-ca', validityDays: AUTHORITY_DAYS },
+      { name: 'etcd-ca', commonName: 'etcd-ca', validityDays: AUTHORITY_DAYS },
+      { name: 'front-proxy-ca', commonName: 'kubernetes-front-proxy-ca', validityDays: AUTHORITY_DAYS },
+    ],
+    certificates: [
+      ...hostsWithRole(spec, 'etcd').flatMap((host) => etcdCertificates(spec, host)),
+      ...hostsWithRole(spec, 'control-plane').flatMap((host) => controlPlaneCertificates(spec, host)),
+      ...hostsWithRole(spec, 'node').flatMap((host) => nodeCertificates(spec, host)),
+      // system:masters passes every authorizer, which is what an operator needs before any RBAC object exists.
+      leaf('admin', 'kubernetes-ca', 'kubernetes-admin', ['client'], { organizations: ['system:masters'] }),
+    ],
+    keyPairs: [SERVICE_ACCOUNT_KEY_PAIR],
+  };
+}
+
+function etcdCertificates(spec: ClusterSpec, host: Host): PlannedCertificate[] {
+  const sans = {
+    dns: [host.name, fullName(spec, host), 'localhost'],
+    ip: [host.address, '127.0.0.1'],
+  };
+  return [
+    // etcd's gRPC gateway dials the member itself with this certificate, hence `client` as well (etcd, listener.go).
+    leaf(`etcd-server/${host.name}`, 'etcd-ca', 'kube-etcd', ['server', 'client'], { sans }),
+    leaf(`etcd-peer/${host.name}`, 'etcd-ca', 'kube-etcd-peer', ['server', 'client'], { sans }),
+    leaf(`etcd-healthcheck-client/${host.name}`, 'etcd-ca', 'kube-etcd-healthcheck-client', ['client']),
+  ];
+}
+
+function controlPlaneCertificates(spec: ClusterSpec, host: Host): PlannedCertificate[] {
+  const { name } = host;
+  const kubernetes = 'kubernetes.default.svc';
+  return [
+    leaf(`kube-apiserver/${name}`, 'kubernetes-ca', 'kube-apiserver', ['server'], {
+      sans: {
+        dns: [
+          name,
+          fullName(spec, host),
+          apiName(spec),
+          'kubernetes',
+          'kubernetes.default',
+          kubernetes,
+          `${kubernetes}.${spec.network.dnsDomain}`,
+          'localhost',
+        ],
+        ip: [host.address, firstServiceAddress(spec), '127.0.0.1'],
+      },
+    }),
+    leaf(`apiserver-etcd-client/${name}`, 'etcd-ca', 'kube-apiserver-etcd-client', ['client']),
+    leaf(`apiserver-kubelet-client/${name}`, 'kubernetes-ca', 'kube-apiserver-kubelet-client', ['client'], {
+      organizations: ['system:masters'],
+    }),
+    leaf(`front-proxy-client/${name}`, 'front-proxy-ca', 'front-proxy-client', ['client']),
+    leaf(`controller-manager/${name}`, 'kubernetes-ca', 'system:kube-controller-manager', ['client']),
+    leaf(`scheduler/${name}`, 'kubernetes-ca', 'system:kube-scheduler', ['client']),
+  ];
+}
+
+function nodeCertificates(spec: ClusterSpec, host: Host): PlannedCertificate[] {
+  return [
+    leaf(`kube-proxy/${host.name}`, 'kubernetes-ca', 'system:kube-proxy', ['client']),
+    // Names and addresses come from the inventory, so that no node can ask for somebody else's.
+    leaf(`kubelet-server/${host.name}`, 'kubernetes-ca', `system:node:${host.name}`, ['server'], {
+      organizations: ['system:nodes'],
+      sans: { dns: [host.name, fullName(spec, host)], ip: [host.address] },
+    }),
+  ];
+}
+
+function leaf(
+  name: string,
+  authority: AuthorityName,
+  commonName: string,
+  usages: readonly CertificateUsage[],
+  rest: Partial<Pick<PlannedCertificate, 'organizations' | 'sans'>> = {},
+): PlannedCertificate {
+  return {
+    name,
+    authority,
+    commonName,
+    organizations: [],
+    usages,
+    sans: { dns: [], ip: [] },
+    validityDays: LEAF_DAYS,
+    ...rest,
+  };
+}
