@@ -1,0 +1,11 @@
+import 'node-forge';
+
+/** What node-forge offers and @types/node-forge does not know of. */
+declare module 'node-forge' {
+  namespace pki {
+    function getTBSCertificate(certificate: Certificate): asn1.Asn1;
+  }
+  namespace asn1 {
+    function fromDer(bytes: Bytes, options: { parseAllBytes: boolean; decodeBitStrings: boolean }): Asn1;
+  }
+}
