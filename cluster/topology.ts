@@ -1,8 +1,11 @@
 import { nthAddress } from './network.js';
 import type { ClusterSpec, Host, Role } from './spec.js';
 
-/** Port of the API servers, and of the node-local proxy in front of them. */
+/** Port of the API servers. */
 export const API_PORT = 6443;
+
+/** Port of the node-local proxy on 127.0.0.1; not 6443, so that a host may be master and node at once. */
+export const API_PROXY_PORT = 7443;
 
 /** Hosts with a role, in the order of the spec. */
 export function hostsWithRole(spec: ClusterSpec, role: Role): Host[] {

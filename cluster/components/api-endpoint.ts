@@ -1,19 +1,16 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
-import { API_PORT, apiName, hostsWithRole } from '../topology.js';
+import { API_PORT, API_PROXY_PORT, apiName, hostsWithRole } from '../topology.js';
 import { certificateFile, directory, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'kube-api-proxy.service';
 const CONFIG = '/etc/kubernetes/api-proxy.cfg';
 
-/** Port of the proxy on 127.0.0.1; not 6443, so that a host may be master and node at once. */
-const PROXY_PORT = 7443;
-
 /** Where a node's components reach the API: through the proxy on their own host. */
 export function nodeApiUrl(spec: ClusterSpec): string {
-  return `https://${apiName(spec)}:${PROXY_PORT}`;
+  return `https://${apiName(spec)}:${API_PROXY_PORT}`;
 }
 
 /**
@@ -41,7 +38,7 @@ export function apiEndpointState(spec: ClusterSpec): HostState {
       '  option clitcpka',
       '  option srvtcpka',
       'listen kube-apiserver',
-      `  bind 127.0.0.1:${PROXY_PORT}`,
+      `  bind 127.0.0.1:${API_PROXY_PORT}`,
       '  balance roundrobin',
       '  option httpchk GET /readyz',
       '  default-server check check-ssl verify required ca-file /etc/kubernetes/pki/ca.crt inter 2s fall 2 rise 2 on-marked-down shutdown-sessions',

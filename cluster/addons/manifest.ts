@@ -1,0 +1,36 @@
+/** A Kubernetes object as it is applied: server-side, by field manager {@link FIELD_MANAGER}. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** Owner of the deployer's fields in server-side apply. */
+export const FIELD_MANAGER = 'ha-kubernetes';
+
+/** A ClusterRoleBinding of one role to one subject. */
+export function clusterRoleBinding(name: string, role: string, subject: Readonly<Record<string, string>>): Manifest {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+    subjects: [subject],
+  };
+}
+
+/** A subject of group `name`. */
+export function group(name: string): Record<string, string> {
+  return { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name };
+}
+
+/** A subject of service account `name`. */
+export function serviceAccount(namespace: string, name: string): Record<string, string> {
+  return { kind: 'ServiceAccount', namespace, name };
+}

@@ -1,0 +1,213 @@
+import type { Component } from './components/index.js';
+import type { ClusterSpec, Host } from './spec.js';
+import { hostsWithRole } from './topology.js';
+
+/** What a step does; the workflow maps each kind to an activity, a child workflow or a decision. */
+export type Action =
+  | { readonly kind: 'preflight'; readonly host: string }
+  | { readonly kind: 'admit' }
+  | { readonly kind: 'certificates' }
+  | { readonly kind: 'artifacts' }
+  | { readonly kind: 'component'; readonly component: Component; readonly host: string }
+  | { readonly kind: 'etcd-health' }
+  | { readonly kind: 'control-plane' }
+  | { readonly kind: 'manifests'; readonly set: ManifestSet }
+  | { readonly kind: 'kubeconfig' }
+  | { readonly kind: 'join'; readonly host: string }
+  | { readonly kind: 'bootstrap-token'; readonly host: string }
+  | { readonly kind: 'approve-csr'; readonly host: string }
+  | { readonly kind: 'node-ready'; readonly host: string }
+  | { readonly kind: 'revoke-token'; readonly host: string }
+  | { readonly kind: 'verify' };
+
+export type ManifestSet = 'bootstrap-rbac' | 'flannel' | 'coredns';
+
+/** One vertex of the DAG. */
+export interface Step {
+  readonly id: string;
+  /** A sentence for people: progress, the Temporal UI and the reports all show this one. */
+  readonly title: string;
+  readonly host?: string;
+  /** Steps that must be done first. */
+  readonly needs: readonly string[];
+  readonly action: Action;
+}
+
+/**
+ * The DAG of `deploy-ha`. Everything starts as soon as what it needs is done: programs travel while certificates are
+ * made, a master installs while etcd elects, nodes prepare while masters start.
+ */
+export function deploySteps(spec: ClusterSpec): Step[] {
+  const etcd = hostsWithRole(spec, 'etcd');
+  const masters = hostsWithRole(spec, 'control-plane');
+  const nodes = hostsWithRole(spec, 'node');
+  const servers = spec.hosts.filter((host) => host.roles.includes('etcd') || host.roles.includes('control-plane'));
+  const apiServers = masters.map((host) => `kube-apiserver:${host.name}`);
+  return [
+    ...preparation(spec.hosts),
+    ...servers.map((host) => component('host', host, `Prepare ${host.name}: name, hosts file, time, kernel`, ['admit'])),
+    ...etcd.flatMap((host) => [
+      component('etcd-binaries', host, `Send etcd to ${host.name}`, ['admit', 'artifacts']),
+      component('etcd', host, `Start etcd on ${host.name}`, [
+        `host:${host.name}`,
+        `etcd-binaries:${host.name}`,
+        'certificates',
+      ]),
+    ]),
+    {
+      id: 'etcd-health',
+      title: `See ${etcd.length} etcd members with one leader`,
+      needs: etcd.map((host) => `etcd:${host.name}`),
+      action: { kind: 'etcd-health' },
+    },
+    ...masters.flatMap((host) => [
+      component('control-plane-binaries', host, `Send the control plane to ${host.name}`, [
+        'admit',
+        'artifacts',
+        // One stream at a time to a host: etcd's small one is on the critical path.
+        ...(host.roles.includes('etcd') ? [`etcd-binaries:${host.name}`] : []),
+      ]),
+      component('kube-apiserver', host, `Start the API server on ${host.name}`, [
+        `host:${host.name}`,
+        `control-plane-binaries:${host.name}`,
+        'etcd-health',
+      ]),
+      component('kube-controller-manager', host, `Start the controller manager on ${host.name}`, [
+        `kube-apiserver:${host.name}`,
+      ]),
+      component('kube-scheduler', host, `Start the scheduler on ${host.name}`, [`kube-apiserver:${host.name}`]),
+    ]),
+    {
+      id: 'kubeconfig',
+      title: "Write the operator's kubeconfig",
+      needs: ['certificates'],
+      action: { kind: 'kubeconfig' },
+    },
+    manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
+    manifests('flannel', 'Apply the pod network (flannel)', apiServers),
+    manifests('coredns', 'Apply cluster DNS (CoreDNS)', apiServers),
+    ...nodes.map(
+      (host): Step => ({
+        id: `join:${host.name}`,
+        title: `Join ${host.name} to the cluster`,
+        host: host.name,
+        needs: ['admit', 'certificates', 'artifacts'],
+        action: { kind: 'join', host: host.name },
+      }),
+    ),
+    {
+      id: 'verify',
+      title: 'Check pods, Service, NodePort and DNS across nodes',
+      needs: [
+        ...nodes.map((host) => `join:${host.name}`),
+        ...masters.flatMap((host) => [`kube-controller-manager:${host.name}`, `kube-scheduler:${host.name}`]),
+        'flannel',
+        'coredns',
+        'kubeconfig',
+      ],
+      action: { kind: 'verify' },
+    },
+  ];
+}
+
+/** The DAG of `add-node`: the child that deploy-ha uses for each node, and the same when a node joins a running cluster. */
+export function addNodeSteps(host: Host): Step[] {
+  const on = (id: string): string => `${id}:${host.name}`;
+  return [
+    ...preparation([host]),
+    component('host', host, `Prepare ${host.name}: name, packages, kernel`, ['admit']),
+    component('container-runtime-binaries', host, `Send containerd and CNI plugins to ${host.name}`, ['admit', 'artifacts']),
+    component('node-binaries', host, `Send kubelet and kube-proxy to ${host.name}`, [
+      'artifacts',
+      on('container-runtime-binaries'),
+    ]),
+    component('container-runtime', host, `Start containerd on ${host.name}`, [
+      on('host'),
+      on('container-runtime-binaries'),
+    ]),
+    component('node-images', host, `Load container images on ${host.name}`, [on('container-runtime'), on('node-binaries')]),
+    component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), 'certificates']),
+    {
+      id: 'control-plane',
+      title: 'Wait for the control plane',
+      needs: ['admit', 'certificates'],
+      action: { kind: 'control-plane' },
+    },
+    {
+      id: on('bootstrap-token'),
+      title: `Give ${host.name} a bootstrap token that expires`,
+      host: host.name,
+      needs: [on('host'), 'control-plane'],
+      action: { kind: 'bootstrap-token', host: host.name },
+    },
+    component('kubelet', host, `Start the kubelet on ${host.name}`, [
+      on('bootstrap-token'),
+      on('node-binaries'),
+      on('container-runtime'),
+      on('api-endpoint'),
+    ]),
+    component('kube-proxy', host, `Start kube-proxy on ${host.name}`, [
+      'control-plane',
+      on('node-binaries'),
+      on('api-endpoint'),
+    ]),
+    {
+      id: on('approve-csr'),
+      title: `Approve the certificate request of ${host.name}`,
+      host: host.name,
+      needs: [on('kubelet')],
+      action: { kind: 'approve-csr', host: host.name },
+    },
+    {
+      id: on('node-ready'),
+      title: `See ${host.name} Ready`,
+      host: host.name,
+      needs: [on('approve-csr'), on('node-images'), on('kube-proxy')],
+      action: { kind: 'node-ready', host: host.name },
+    },
+    {
+      id: on('revoke-token'),
+      title: `Take the bootstrap token of ${host.name} back`,
+      host: host.name,
+      needs: [on('approve-csr')],
+      action: { kind: 'revoke-token', host: host.name },
+    },
+  ];
+}
+
+/** Looks at every host, makes certificates and fetches programs; nothing is changed on a host before `admit`. */
+function preparation(hosts: readonly Host[]): Step[] {
+  return [
+    ...hosts.map(
+      (host): Step => ({
+        id: `preflight:${host.name}`,
+        title: `Look at ${host.name} before touching it`,
+        host: host.name,
+        needs: [],
+        action: { kind: 'preflight', host: host.name },
+      }),
+    ),
+    {
+      id: 'admit',
+      title: hosts.length === 1 ? 'Decide that the host is fit' : 'Decide that every host is fit',
+      needs: hosts.map((host) => `preflight:${host.name}`),
+      action: { kind: 'admit' },
+    },
+    { id: 'artifacts', title: 'Fetch and check the official programs', needs: [], action: { kind: 'artifacts' } },
+    { id: 'certificates', title: 'Make certificates, or reuse valid ones', needs: ['admit'], action: { kind: 'certificates' } },
+  ];
+}
+
+function component(name: Component, host: Host, title: string, needs: readonly string[]): Step {
+  return {
+    id: `${name}:${host.name}`,
+    title,
+    host: host.name,
+    needs,
+    action: { kind: 'component', component: name, host: host.name },
+  };
+}
+
+function manifests(set: ManifestSet, title: string, needs: readonly string[]): Step {
+  return { id: set, title, needs, action: { kind: 'manifests', set } };
+}
