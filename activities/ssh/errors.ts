@@ -1,0 +1,70 @@
+export type RemoteErrorKind =
+  /** The host refused the key, or the key file cannot be used. */
+  | 'auth'
+  /** The host is not, or cannot be shown to be, the one that we know. */
+  | 'host-key'
+  /** No SSH session came about: refused, no route, no answer in time. */
+  | 'unreachable'
+  /** The command did not end by its deadline and was killed. */
+  | 'timeout'
+  /** The caller's abort signal fired; the command was killed. */
+  | 'cancelled'
+  /** The command ended by itself with an exit code other than 0. */
+  | 'exit'
+  /** The session ended without an exit code: the outcome is unknown, so the state must be observed again. */
+  | 'connection-lost';
+
+/**
+ * Exit code by which a remote script says that trying again cannot help (EX_CONFIG of sysexits.h). Every other code is
+ * retryable, because what a host refuses now (a lock, a full disk, a mirror that is down) it may accept later.
+ */
+export const PERMANENT_EXIT_CODE = 78;
+
+export interface RemoteErrorFields {
+  readonly host: string;
+  readonly kind: RemoteErrorKind;
+  /** One sentence without the host's name; at most the last line of the remote output may be part of it. */
+  readonly reason: string;
+  readonly exitCode?: number;
+  /** Everything that the command printed, for the log only. */
+  readonly output?: string;
+}
+
+/**
+ * The one error of everything remote, after execa's model: `message` is for people and for Temporal's history, `output`
+ * is for the log. Both are scrubbed, so that a command that prints a key does not publish it.
+ */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError';
+  readonly host: string;
+  readonly kind: RemoteErrorKind;
+  readonly shortMessage: string;
+  readonly retryable: boolean;
+  readonly exitCode: number | undefined;
+  readonly output: string | undefined;
+
+  constructor({ host, kind, reason, exitCode, output }: RemoteErrorFields) {
+    const shortMessage = scrub(`${host}: ${reason}`);
+    super(shortMessage);
+    this.host = host;
+    this.kind = kind;
+    this.shortMessage = shortMessage;
+    this.retryable = kind !== 'auth' && kind !== 'host-key' && exitCode !== PERMANENT_EXIT_CODE;
+    this.exitCode = exitCode;
+    this.output = output === undefined ? undefined : scrub(output);
+  }
+}
+
+const pemBlock = /-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g;
+/** A bootstrap token: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format */
+const bootstrapToken = /\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g;
+
+/** Replaces PEM blocks (also ones cut off at the end) and whatever looks like a bootstrap token. */
+export function scrub(text: string): string {
+  return text.replace(pemBlock, '[PEM removed]').replace(bootstrapToken, '[token removed]');
+}
+
+/** The last line that is not blank, scrubbed as part of its whole; undefined when there is none. */
+export function lastLine(text: string): string | undefined {
+  return scrub(text).trimEnd().split('\n').at(-1)?.trim() || undefined;
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import {
+  fingerprint,
+  hostKeyAlgorithms,
+  hostKeyFromBlob,
+  judgeHostKey,
+  knownHostsName,
+  knownKeysOf,
+  rememberHostKey,
+} from '../../activities/ssh/known-hosts.js';
+import { makeKey } from './loopback-sshd.js';
+
+const directory = await mkdtemp(join(tmpdir(), 'ha-kubernetes-known-hosts-'));
+test.after(() => rm(directory, { recursive: true }));
+makeKey(join(directory, 'ed25519'), 'ed25519');
+makeKey(join(directory, 'rsa'), 'rsa');
+const publicKey = async (type: string): Promise<string> =>
+  (await readFile(join(directory, `${type}.pub`), 'utf8')).split(' ').slice(0, 2).join(' ');
+const [ed25519, rsa] = [await publicKey('ed25519'), await publicKey('rsa')];
+const blobOf = (key: string): Buffer => Buffer.from(key.split(' ')[1] ?? '', 'base64');
+
+test('port 22 files a host by its address, any other port as [address]:port', () => {
+  assert.equal(knownHostsName('10.0.0.1', 22), '10.0.0.1');
+  assert.equal(knownHostsName('10.0.0.1', 2222), '[10.0.0.1]:2222');
+});
+
+test('an entry is found by any of its names, and comments, blank lines and authorities are passed over', () => {
+  const text = `# a comment\n\n@cert-authority * ${rsa}\nnode01,10.0.0.1 ${ed25519} comment\n10.0.0.2 ${rsa}\n`;
+  assert.deepEqual(knownKeysOf(text, '10.0.0.1'), [{ type: 'ssh-ed25519', blob: blobOf(ed25519), revoked: false }]);
+  assert.deepEqual(knownKeysOf(text, '10.0.0.3'), []);
+});
+
+test('a file hashed by ssh-keygen -H is read', async () => {
+  const file = join(directory, 'hashed');
+  await writeFile(file, `[10.0.0.1]:2222 ${ed25519}\n`);
+  execFileSync('ssh-keygen', ['-H', '-f', file], { stdio: 'ignore' });
+  const text = await readFile(file, 'utf8');
+  assert.match(text, /^\|1\|/);
+  assert.equal(knownKeysOf(text, '[10.0.0.1]:2222').length, 1);
+  assert.equal(knownKeysOf(text, '10.0.0.1').length, 0);
+});
+
+test('a host is offered only the key types under which it is known', () => {
+  assert.deepEqual(hostKeyAlgorithms(knownKeysOf(`a ${rsa}`, 'a')), ['rsa-sha2-512', 'rsa-sha2-256']);
+  assert.equal(hostKeyAlgorithms([])[0], 'ssh-ed25519');
+});
+
+test('a key is known, unknown, changed or revoked', () => {
+  const seen = hostKeyFromBlob(blobOf(ed25519));
+  const judge = (text: string): string => judgeHostKey(knownKeysOf(text, 'a'), seen);
+  assert.equal(judge(`a ${ed25519}`), 'known');
+  assert.equal(judge(`b ${ed25519}`), 'unknown');
+  assert.equal(judge(`a ${rsa}`), 'changed');
+  assert.equal(judge(`a ${ed25519}\n@revoked a ${ed25519}`), 'revoked');
+});
+
+test('the fingerprint is the one that ssh-keygen prints', () => {
+  const printed = execFileSync('ssh-keygen', ['-lf', join(directory, 'rsa.pub')], { encoding: 'utf8' });
+  assert.ok(printed.includes(fingerprint(hostKeyFromBlob(blobOf(rsa)))));
+});
+
+test('a key is added to a file that does not end in a newline, and the file is private', async () => {
+  const file = join(directory, 'new', 'known_hosts');
+  await rememberHostKey(file, 'a', hostKeyFromBlob(blobOf(ed25519)));
+  await writeFile(file, `a ${ed25519}`);
+  await rememberHostKey(file, 'b', hostKeyFromBlob(blobOf(rsa)));
+  assert.equal(await readFile(file, 'utf8'), `a ${ed25519}\nb ${rsa}\n`);
+});
