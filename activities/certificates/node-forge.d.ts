@@ -5,6 +5,9 @@ declare module 'node-forge' {
   namespace pki {
     function getTBSCertificate(certificate: Certificate): asn1.Asn1;
   }
+  namespace util {
+    function bytesToIP(bytes: Bytes): string;
+  }
   namespace asn1 {
     function fromDer(bytes: Bytes, options: { parseAllBytes: boolean; decodeBitStrings: boolean }): Asn1;
   }

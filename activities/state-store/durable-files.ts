@@ -3,7 +3,7 @@ import { link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'n
 import { dirname, join } from 'node:path';
 
 /** A temporary file that nobody wrote to for this long belongs to a process that died. */
-const ABANDONED_AFTER_MS = 60 * 60 * 1000;
+const ABANDONED_AFTER_MS = 10 * 60 * 1000;
 
 /**
  * Writes files so that a reader, or a machine that lost power, sees the old content or the new, never a part.

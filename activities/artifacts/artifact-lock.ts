@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
+import { ArtifactError } from './artifact-error.js';
+
+/**
+ * Reads a lock file (YAML).
+ *
+ * @throws ArtifactError, permanent, with every problem of the file and where it is.
+ */
+export async function loadLock(path: string): Promise<ArtifactLock> {
+  const parsed = artifactLockSchema.safeParse(await readYaml(path));
+  const problems = parsed.success
+    ? crossProblems(parsed.data)
+    : parsed.error.issues.map((issue) => `${issue.path.map(String).join('.') || 'the file'}: ${issue.message}`);
+  if (!parsed.success || problems.length > 0) {
+    throw badLock(path, problems.join('; '));
+  }
+  return parsed.data;
+}
+
+async function readYaml(path: string): Promise<unknown> {
+  try {
+    return parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw badLock(path, cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+function crossProblems({ artifacts, images }: ArtifactLock): string[] {
+  const names = artifacts.map(({ name }) => name);
+  return [
+    ...names
+      .filter((name, index) => names.indexOf(name) !== index)
+      .map((name) => `artifacts: ${name} is there twice; a name is unique`),
+    ...images
+      .filter(({ artifact }) => !names.includes(artifact))
+      .map(
+        ({ reference, artifact }) => `images: ${reference} refers to artifact ${artifact}, which is not in the file`,
+      ),
+  ];
+}
+
+function badLock(path: string, problem: string): ArtifactError {
+  return new ArtifactError(`lock file ${path} cannot be used: ${problem}`, { retryable: false });
+}

@@ -1,0 +1,159 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Artifact, mirrorPath } from '../../cluster/artifacts.js';
+import { isErrno } from '../state-store/durable-files.js';
+import { ArtifactError } from './artifact-error.js';
+
+/** A source that sends no byte for this long is taken for dead, in milliseconds. */
+export const STALL_TIMEOUT_MS = 30_000;
+
+const badMirror = { protocol: '', username: '', password: '', search: '' };
+
+/** HTTP answers that a later request may well not get. */
+const RETRYABLE_STATUS = [408, 425, 429];
+
+export interface ArtifactSource {
+  /** Where the bytes come from, for messages. */
+  readonly address: string;
+  /** Bytes in all, where the source says so. */
+  readonly size: number | undefined;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Address of an artifact: its official URL, or its place in a mirror, which is a directory or an http(s) URL.
+ *
+ * @throws ArtifactError for a mirror that is neither, or that has a password in its URL.
+ */
+export function addressOf(artifact: Artifact, mirror: string | undefined): string {
+  if (mirror === undefined) return artifact.url;
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(mirror)) return join(mirror, mirrorPath(artifact));
+  const { protocol, username, password, search } = URL.canParse(mirror) ? new URL(mirror) : badMirror;
+  if (!/^https?:$/.test(protocol) || username !== '' || password !== '' || search !== '') {
+    throw new ArtifactError(
+      'the artifact mirror must be a directory or an http(s) URL without user, password and query (it is not shown, it may hold a secret): serve it on a trusted network instead, its files are verified anyway',
+      { retryable: false },
+    );
+  }
+  return `${mirror.replace(/\/+$/, '')}/${mirrorPath(artifact)}`;
+}
+
+/**
+ * Opens an artifact's address.
+ *
+ * @throws ArtifactError if it cannot be opened; `content` throws one too if a connection fails on the way.
+ */
+export async function openSource(
+  artifact: Artifact,
+  address: string,
+  signal: AbortSignal,
+  stallTimeoutMs: number,
+): Promise<ArtifactSource> {
+  return /^https?:/i.test(address) ? openUrl(artifact, address, signal, stallTimeoutMs) : openFile(artifact, address);
+}
+
+async function openFile(artifact: Artifact, path: string): Promise<ArtifactSource> {
+  try {
+    const handle = await open(path);
+    const { size } = await handle.stat();
+    return { address: path, size, content: handle.createReadStream() as AsyncIterable<Buffer> };
+  } catch (cause) {
+    const missing = isErrno(cause, 'ENOENT');
+    throw new ArtifactError(
+      `artifact ${artifact.name}: ${path} ${missing ? 'is not in the mirror: add it' : 'cannot be read: make it readable'}`,
+      { retryable: false, cause },
+    );
+  }
+}
+
+async function openUrl(
+  artifact: Artifact,
+  url: string,
+  signal: AbortSignal,
+  stallTimeoutMs: number,
+): Promise<ArtifactSource> {
+  const watchdog = new Watchdog(stallTimeoutMs);
+  const failure = (cause: unknown): unknown => {
+    if (signal.aborted) return signal.reason;
+    const what = watchdog.barked ? `no byte for ${stallTimeoutMs / 1000} s` : `connection failed (${codeOf(cause)})`;
+    return new ArtifactError(`artifact ${artifact.name}: ${url}: ${what}`, { retryable: true, cause });
+  };
+  try {
+    // Compressed on the way, an archive would arrive unpacked and with another digest.
+    const response = await fetch(url, {
+      headers: { 'accept-encoding': 'identity' },
+      signal: AbortSignal.any([signal, watchdog.signal]),
+    });
+    const { body, status } = response;
+    if (!response.ok || body === null) {
+      watchdog.stop();
+      await body?.cancel();
+      const retryable = status >= 500 || RETRYABLE_STATUS.includes(status);
+      const fix = retryable ? '' : ': correct the lock file, or add the file to the mirror';
+      throw new ArtifactError(`artifact ${artifact.name}: ${url}: answered ${status}${fix}`, { retryable });
+    }
+    const length = response.headers.get('content-length');
+    return {
+      address: url,
+      size: length === null ? undefined : Number(length),
+      content: watched(body, watchdog, failure),
+    };
+  } catch (error) {
+    watchdog.stop();
+    throw error instanceof ArtifactError ? error : failure(error);
+  }
+}
+
+async function* watched(
+  body: AsyncIterable<Uint8Array>,
+  watchdog: Watchdog,
+  failure: (cause: unknown) => unknown,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body) {
+      watchdog.feed();
+      yield chunk;
+    }
+  } catch (error) {
+    throw failure(error);
+  } finally {
+    watchdog.stop();
+  }
+}
+
+/** Aborts what it watches unless it is fed in time. */
+class Watchdog {
+  private readonly controller = new AbortController();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(timeoutMs: number) {
+    this.timer = setTimeout(() => {
+      this.controller.abort();
+    }, timeoutMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get barked(): boolean {
+    return this.controller.signal.aborted;
+  }
+
+  feed(): void {
+    this.timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+/** The system's or fetch's code for a failure, which names no URL and no header. */
+function codeOf(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (typeof code === 'string') return code;
+  }
+  return 'closed before its end';
+}

@@ -1,0 +1,222 @@
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import forge from 'node-forge';
+import { pemBlock } from './pem.js';
+
+type Asn1 = forge.asn1.Asn1;
+const { Class, Type } = forge.asn1;
+
+/** What a PKCS#10 certificate signing request asks for; everything in it is a claim of the requester. */
+export interface CertificateRequest {
+  readonly subject: {
+    /** Empty if the subject has none. */
+    readonly commonName: string;
+    readonly organizations: readonly string[];
+    /** Every other attribute as `<name or OID>=<value>`; a node's request has none. */
+    readonly otherAttributes: readonly string[];
+  };
+  readonly dnsSans: readonly string[];
+  readonly ipSans: readonly string[];
+  readonly emailSans: readonly string[];
+  readonly uriSans: readonly string[];
+  /** Names of kinds that Kubernetes has no use for, by their tag number in RFC 5280's GeneralName. */
+  readonly otherSans: readonly number[];
+  /** OIDs of requested extensions besides the subject alternative names. */
+  readonly otherExtensions: readonly string[];
+  readonly publicKey: { readonly type: string; readonly bits: number };
+  /** Whether the requester holds the private key of `publicKey`. False for algorithms weaker than SHA-256. */
+  readonly signatureValid: boolean;
+  /** Of the DER form, hexadecimal: what a person approves is this request and no other. */
+  readonly sha256: string;
+}
+
+/** The text is not a certificate signing request that can be judged. */
+export class CertificateRequestError extends Error {}
+
+const EXTENSION_REQUEST = '1.2.840.113549.1.9.14';
+const SUBJECT_ALT_NAME = '2.5.29.17';
+const COMMON_NAME = '2.5.4.3';
+const ORGANIZATION = '2.5.4.10';
+
+/** Digest by signature algorithm; `undefined` where the algorithm has its own (Ed25519). */
+const signatureAlgorithms: Readonly<Record<string, { keyType: string; digest: string | undefined }>> = {
+  '1.2.840.113549.1.1.11': { keyType: 'rsa', digest: 'sha256' },
+  '1.2.840.113549.1.1.12': { keyType: 'rsa', digest: 'sha384' },
+  '1.2.840.113549.1.1.13': { keyType: 'rsa', digest: 'sha512' },
+  '1.2.840.10045.4.3.2': { keyType: 'ec', digest: 'sha256' },
+  '1.2.840.10045.4.3.3': { keyType: 'ec', digest: 'sha384' },
+  '1.2.840.10045.4.3.4': { keyType: 'ec', digest: 'sha512' },
+  '1.3.101.112': { keyType: 'ed25519', digest: undefined },
+};
+
+const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521 };
+
+/**
+ * Reads a certificate signing request, RSA, ECDSA or Ed25519 (a kubelet's is ECDSA P-256, which forge's own reader
+ * refuses).
+ *
+ * @param pem one PEM block `CERTIFICATE REQUEST` and nothing else.
+ * @throws CertificateRequestError for anything that is malformed or has two meanings.
+ */
+export function parseCertificateRequest(pem: string): CertificateRequest {
+  const der = requestDer(pem);
+  const [info, algorithm, signature] = childrenOf(decode(der), 3);
+  const [, subject, publicKey, attributes] = childrenOf(info, 4);
+  const key = keyOf(encode(publicKey));
+  const extensions = requestedExtensions(attributes);
+  return {
+    subject: subjectOf(subject),
+    ...alternativeNames(extensions),
+    otherExtensions: [...extensions.keys()].filter((oid) => oid !== SUBJECT_ALT_NAME),
+    publicKey: { type: key.asymmetricKeyType ?? 'unknown', bits: bitsOf(key) },
+    signatureValid: isSignedBy(key, encode(info), oidOf(childrenOf(algorithm)[0]), bytesOf(signature)),
+    sha256: createHash('sha256').update(der).digest('hex'),
+  };
+}
+
+function requestDer(pem: string): Buffer {
+  const block = pemBlock(pem, 'CERTIFICATE REQUEST');
+  if (block?.trim() !== pem.trim()) throw malformed('is not one PEM block CERTIFICATE REQUEST and nothing else');
+  return Buffer.from(block.replaceAll(/-----.*-----/g, ''), 'base64');
+}
+
+/** Only DER has one meaning; what does not come out as it went in is refused, so that parts may be encoded again. */
+function decode(der: Buffer): Asn1 {
+  let decoded: Asn1;
+  try {
+    decoded = forge.asn1.fromDer(der.toString('latin1'), { parseAllBytes: true, decodeBitStrings: false });
+  } catch (cause) {
+    throw malformed('is not DER', cause);
+  }
+  if (!encode(decoded).equals(der)) throw malformed('is not in canonical DER');
+  return decoded;
+}
+
+function encode(node: Asn1 | undefined): Buffer {
+  if (node === undefined) throw malformed('lacks a part');
+  return Buffer.from(forge.asn1.toDer(node).getBytes(), 'latin1');
+}
+
+function childrenOf(node: Asn1 | undefined, count?: number): Asn1[] {
+  if (node === undefined || !Array.isArray(node.value) || (count !== undefined && node.value.length !== count)) {
+    throw malformed('does not have the structure of PKCS#10');
+  }
+  return node.value;
+}
+
+function bytesOf(node: Asn1 | undefined): string {
+  if (node === undefined || Array.isArray(node.value)) throw malformed('does not have the structure of PKCS#10');
+  return node.value;
+}
+
+function oidOf(node: Asn1 | undefined): string {
+  if (node?.type !== Type.OID) throw malformed('does not have the structure of PKCS#10');
+  return forge.asn1.derToOid(bytesOf(node));
+}
+
+function subjectOf(name: Asn1 | undefined): CertificateRequest['subject'] {
+  const attributes = childrenOf(name)
+    .flatMap((relativeName) => childrenOf(relativeName))
+    .map((attribute) => {
+      const [oid, value] = childrenOf(attribute, 2);
+      return { oid: oidOf(oid), value: textOf(value) };
+    });
+  const values = (wanted: string): string[] => attributes.filter(({ oid }) => oid === wanted).map(({ value }) => value);
+  const commonNames = values(COMMON_NAME);
+  // Readers differ in which of several they take.
+  if (commonNames.length > 1) throw malformed('has more than one common name');
+  return {
+    commonName: commonNames[0] ?? '',
+    organizations: values(ORGANIZATION),
+    otherAttributes: attributes
+      .filter(({ oid }) => oid !== COMMON_NAME && oid !== ORGANIZATION)
+      .map(({ oid, value }) => `${forge.pki.oids[oid] ?? oid}=${value}`),
+  };
+}
+
+/** Text of a subject attribute; what a person will read must not be able to steer a terminal. */
+function textOf(node: Asn1 | undefined): string {
+  const bytes = bytesOf(node);
+  let text: string;
+  switch (node?.type) {
+    case Type.UTF8:
+      text = Buffer.from(bytes, 'latin1').toString('utf8');
+      break;
+    case Type.PRINTABLESTRING:
+    case Type.IA5STRING:
+      text = bytes;
+      break;
+    default:
+      throw malformed('has a subject in an outdated string type');
+  }
+  return printable(text);
+}
+
+function printable(text: string): string {
+  if (/[^\P{C}]|\ufffd/u.test(text)) throw malformed('has a name with control or invalid characters');
+  return text;
+}
+
+/** DER of each requested extension's value, by OID. */
+function requestedExtensions(attributes: Asn1 | undefined): Map<string, string> {
+  const extensions = new Map<string, string>();
+  for (const attribute of childrenOf(attributes)) {
+    const [type, values] = childrenOf(attribute, 2);
+    if (oidOf(type) !== EXTENSION_REQUEST) continue;
+    for (const extension of childrenOf(values).flatMap((list) => childrenOf(list))) {
+      const parts = childrenOf(extension);
+      const oid = oidOf(parts[0]);
+      if (extensions.has(oid)) throw malformed('requests an extension twice');
+      extensions.set(oid, bytesOf(parts.at(-1)));
+    }
+  }
+  return extensions;
+}
+
+function alternativeNames(
+  extensions: ReadonlyMap<string, string>,
+): Pick<CertificateRequest, 'dnsSans' | 'ipSans' | 'emailSans' | 'uriSans' | 'otherSans'> {
+  const value = extensions.get(SUBJECT_ALT_NAME);
+  const names = value === undefined ? [] : childrenOf(decode(Buffer.from(value, 'latin1')));
+  if (names.some(({ tagClass }) => tagClass !== Class.CONTEXT_SPECIFIC))
+    throw malformed('has malformed alternative names');
+  const tags: number[] = names.map(({ type }) => type);
+  const ofKind = (kind: number): string[] => names.filter((_name, index) => tags[index] === kind).map(bytesOf);
+  return {
+    emailSans: ofKind(1).map(printable),
+    dnsSans: ofKind(2).map(printable),
+    uriSans: ofKind(6).map(printable),
+    ipSans: ofKind(7).map(addressOf),
+    otherSans: tags.filter((tag) => ![1, 2, 6, 7].includes(tag)),
+  };
+}
+
+function addressOf(bytes: string): string {
+  if (bytes.length !== 4 && bytes.length !== 16) throw malformed('has an IP address of neither 4 nor 16 bytes');
+  return forge.util.bytesToIP(bytes);
+}
+
+function keyOf(spki: Buffer): KeyObject {
+  try {
+    return createPublicKey({ key: spki, format: 'der', type: 'spki' });
+  } catch (cause) {
+    throw malformed('has an unreadable public key', cause);
+  }
+}
+
+function bitsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): number {
+  if (asymmetricKeyType === 'ed25519') return 256;
+  return asymmetricKeyDetails?.modulusLength ?? curveBits[asymmetricKeyDetails?.namedCurve ?? ''] ?? 0;
+}
+
+function isSignedBy(key: KeyObject, signed: Buffer, algorithm: string, signature: string): boolean {
+  const known = signatureAlgorithms[algorithm];
+  // The first byte of a BIT STRING counts unused bits; a signature has none.
+  if (known === undefined || known.keyType !== key.asymmetricKeyType || signature.charCodeAt(0) !== 0) return false;
+  return verify(known.digest, signed, key, Buffer.from(signature.slice(1), 'latin1'));
+}
+
+function malformed(problem: string, cause?: unknown): CertificateRequestError {
+  return new CertificateRequestError(`the certificate signing request ${problem}: the node must make a new one`, {
+    cause,
+  });
+}
