@@ -1,0 +1,82 @@
+import { cp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LabError } from '../errors.js';
+import { run } from './run.js';
+
+/** A Go compiler on this machine. */
+export interface GoToolchain {
+  /** Path of the `go` command. */
+  readonly command: string;
+  /** e.g. `1.19.8`. */
+  readonly version: string;
+}
+
+/** The compiler of Debian's package `golang-<series>-go`. */
+export function debianGo(series: string): string {
+  return `/usr/lib/go-${series}/bin/go`;
+}
+
+/**
+ * A compiler by the path or name of its command.
+ *
+ * @param fix what to do if there is none
+ */
+export async function goToolchain(command: string, fix: string): Promise<GoToolchain> {
+  const text = await run(command, ['version'], { env: { GOTOOLCHAIN: 'local' } }).catch((error: unknown) => {
+    throw new LabError(`no Go compiler answers as "${command}": ${fix}`, { cause: error });
+  });
+  const version = /go(\d+\.\d+(\.\d+)?)/.exec(text)?.[1];
+  if (version === undefined) throw new LabError(`"${command} version" answers "${text}": ${fix}`);
+  return { command, version };
+}
+
+/** Whether `version` is `wanted` or newer; both as in a `go` directive, such as `1.26.0` or `1.13`. */
+export function goAtLeast(version: string, wanted: string): boolean {
+  const numbers = (text: string): number[] => text.split('.').map(Number);
+  const [have, want] = [numbers(version), numbers(wanted)];
+  for (const part of [0, 1, 2]) {
+    const difference = (have[part] ?? 0) - (want[part] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+/** The Go version that the text of a go.mod file asks for; a module without the directive asks for none. */
+export function goDirective(goMod: string): string {
+  return /^go (\d+\.\d+(\.\d+)?)/m.exec(goMod)?.[1] ?? '1.0';
+}
+
+/**
+ * Environment of a build: the compiler that was chosen and no other (a build must not download one silently), no cgo,
+ * and none of the person's own flags.
+ */
+export function goEnvironment(cache: string): Record<string, string> {
+  return { GOTOOLCHAIN: 'local', GOFLAGS: '', CGO_ENABLED: '0', GOWORK: 'off', GOCACHE: cache };
+}
+
+/** Copies a module of the registry, checked by Go against the checksum database, into `directory`, writable. */
+export async function copyModule(
+  go: GoToolchain,
+  cache: string,
+  module: string,
+  version: string,
+  directory: string,
+): Promise<void> {
+  const output = await run(go.command, ['mod', 'download', '-json', `${module}@${version}`], {
+    cwd: '/',
+    env: { ...goEnvironment(cache), GO111MODULE: 'on' },
+  });
+  const { Dir: source } = JSON.parse(output) as { Dir: string };
+  await cp(source, directory, { recursive: true });
+  await run('chmod', ['--recursive', 'u+w', directory]);
+}
+
+/** @throws LabError if the module in `directory` asks for a newer Go than `go` */
+export async function requireGoFor(go: GoToolchain, directory: string, module: string): Promise<void> {
+  const wanted = goDirective(await readFile(join(directory, 'go.mod'), 'utf8'));
+  if (!goAtLeast(go.version, wanted)) {
+    throw new LabError(
+      `${module} needs Go ${wanted} or newer, "${go.command}" is ${go.version}: install a newer Go and put it first on PATH`,
+    );
+  }
+}

@@ -1,0 +1,127 @@
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type ArtifactLock, mirrorPath } from '../../cluster/artifacts.js';
+import { LabError } from '../errors.js';
+import { say } from '../progress.js';
+import { Apt } from './apt.js';
+import { artifactStep, builtFile } from './content.js';
+import { goToolchain } from './go.js';
+import { LOCK_FILE, writeLock } from './lock.js';
+import { packageClosures, packageSets, packageStep } from './packages.js';
+import type { ArtifactPlan, MirrorPlan, Source } from './plan.js';
+import { debianPackages } from './sources/debian-packages.js';
+import { goModule } from './sources/go-module.js';
+import { kubernetesPrograms } from './sources/kubernetes-programs.js';
+import { kubernetesSource } from './sources/kubernetes-source.js';
+import { staticProgram } from './sources/static-program.js';
+import { type Step, Workshop } from './step.js';
+
+/**
+ * Fills the mirror of a plan and writes its lock file last. What is there already is not built again.
+ *
+ * @param cache directory for sources, compiled packages and finished parts
+ * @param mirror directory of the official releases' layout
+ * @returns path of the lock file
+ * @throws LabError if a tool or package source is missing, with what to do
+ */
+export async function buildMirror(plan: MirrorPlan, cache: string, mirror: string): Promise<string> {
+  const start = Date.now();
+  const { distribution, codename } = await debianRelease();
+  const apt = await Apt.open(join(cache, 'apt'), codename);
+  const workshop = new Workshop(join(cache, 'steps'));
+  await workshop.sweep();
+  const sources = await sourceSteps(plan.sources, apt, join(cache, 'go-cache'));
+
+  const artifacts: ArtifactLock['artifacts'] = [];
+  for (const artifact of plan.artifacts) {
+    const { file, sha256 } = await builtFile(await workshop.output(artifactStep(artifact, sources)));
+    await place(file, join(mirror, mirrorPath(artifact)));
+    const { name, version, url, content } = artifact;
+    artifacts.push({
+      name,
+      version,
+      arch: 'amd64',
+      url,
+      sha256,
+      format: content.kind === 'tar.gz' ? 'tar.gz' : 'file',
+    });
+  }
+
+  const closures = await packageClosures(apt, codename, plan.packages);
+  const packages = await workshop.output(packageStep(apt, closures));
+  const prefix = `packages/${distribution}`;
+  for (const file of await readdir(packages)) await place(join(packages, file), join(mirror, prefix, file));
+
+  const lock = join(mirror, LOCK_FILE);
+  await writeLock(lock, {
+    kubernetes: plan.kubernetes,
+    artifacts,
+    images: plan.artifacts.flatMap(imageOf),
+    packages: await packageSets(closures, packages, distribution, prefix),
+  });
+  say(`mirror of Kubernetes ${plan.kubernetes} in ${mirror}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  return lock;
+}
+
+async function sourceSteps(
+  sources: Readonly<Record<string, Source>>,
+  apt: Apt,
+  goCache: string,
+): Promise<Record<string, Step>> {
+  const steps: Record<string, Step> = {};
+  const source = (name: string): Step => {
+    const step = steps[name];
+    if (step === undefined) throw new RangeError(`source "${name}" must stand in the plan before what is made from it`);
+    return step;
+  };
+  for (const [name, recipe] of Object.entries(sources)) {
+    switch (recipe.kind) {
+      case 'debian-packages':
+        steps[name] = await debianPackages(name, recipe, apt);
+        break;
+      case 'kubernetes-source':
+        steps[name] = await kubernetesSource(name, recipe, apt, goCache);
+        break;
+      case 'kubernetes-programs':
+        steps[name] = await kubernetesPrograms(name, recipe, source(recipe.source), goCache);
+        break;
+      case 'go-module':
+        steps[name] = goModule(name, recipe, await goToolchain('go', 'install Go and put it on PATH'), goCache);
+        break;
+      case 'static-program':
+        steps[name] = staticProgram(name, recipe, source(recipe.source));
+        break;
+    }
+  }
+  return steps;
+}
+
+function imageOf({ name, content }: ArtifactPlan): ArtifactLock['images'] {
+  return content.kind === 'image' ? [{ reference: content.reference, artifact: name }] : [];
+}
+
+/** Puts a built file into the mirror, whole or not at all, without a second copy where the file system allows it. */
+async function place(file: string, target: string): Promise<void> {
+  const built = await stat(file);
+  const present = await stat(target).catch(() => undefined);
+  if (present?.size === built.size && present.mtimeMs === built.mtimeMs) return;
+  const partial = `${target}.partial-${process.pid}`;
+  await mkdir(dirname(target), { recursive: true });
+  await rm(partial, { force: true });
+  await link(file, partial).catch(async () => {
+    await copyFile(file, partial);
+    await utimes(partial, built.atime, built.mtime);
+  });
+  await rename(partial, target);
+}
+
+async function debianRelease(): Promise<{ distribution: string; codename: string }> {
+  const text = await readFile('/etc/os-release', 'utf8');
+  const field = (name: string): string => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
+  if (field('ID') !== 'debian' || process.arch !== 'x64') {
+    throw new LabError(
+      `the mirror is built from Debian's packages for amd64, this machine is ${field('ID')} on ${process.arch}: use the official releases (cluster/locks) or build on Debian`,
+    );
+  }
+  return { distribution: `debian-${field('VERSION_ID')}`, codename: field('VERSION_CODENAME') };
+}
