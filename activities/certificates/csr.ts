@@ -59,8 +59,8 @@ const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1
  */
 export function parseCertificateRequest(pem: string): CertificateRequest {
   const der = requestDer(pem);
-  const [info, algorithm, signature] = childrenOf(decode(der), 3);
-  const [, subject, publicKey, attributes] = childrenOf(info, 4);
+  const [info, algorithm, signature] = sequence(decode(der), 3);
+  const [, subject, publicKey, attributes] = sequence(info, 4);
   const key = keyOf(encode(publicKey));
   const extensions = requestedExtensions(attributes);
   return {
@@ -68,7 +68,7 @@ export function parseCertificateRequest(pem: string): CertificateRequest {
     ...alternativeNames(extensions),
     otherExtensions: [...extensions.keys()].filter((oid) => oid !== SUBJECT_ALT_NAME),
     publicKey: { type: key.asymmetricKeyType ?? 'unknown', bits: bitsOf(key) },
-    signatureValid: isSignedBy(key, encode(info), oidOf(childrenOf(algorithm)[0]), bytesOf(signature)),
+    signatureValid: isSignedBy(key, encode(info), oidOf(sequence(algorithm)[0]), bytesOf(signature, Type.BITSTRING)),
     sha256: createHash('sha256').update(der).digest('hex'),
   };
 }
@@ -96,28 +96,45 @@ function encode(node: Asn1 | undefined): Buffer {
   return Buffer.from(forge.asn1.toDer(node).getBytes(), 'latin1');
 }
 
-function childrenOf(node: Asn1 | undefined, count?: number): Asn1[] {
-  if (node === undefined || !Array.isArray(node.value) || (count !== undefined && node.value.length !== count)) {
+function sequence(node: Asn1 | undefined, count?: number): Asn1[] {
+  return childrenOf(node, Type.SEQUENCE, Class.UNIVERSAL, count);
+}
+
+function set(node: Asn1 | undefined): Asn1[] {
+  return childrenOf(node, Type.SET, Class.UNIVERSAL);
+}
+
+function childrenOf(node: Asn1 | undefined, type: number, tagClass: forge.asn1.Class, count?: number): Asn1[] {
+  if (
+    !hasTag(node, type, tagClass) ||
+    !Array.isArray(node.value) ||
+    (count !== undefined && node.value.length !== count)
+  ) {
     throw malformed('does not have the structure of PKCS#10');
   }
   return node.value;
 }
 
-function bytesOf(node: Asn1 | undefined): string {
-  if (node === undefined || Array.isArray(node.value)) throw malformed('does not have the structure of PKCS#10');
+function bytesOf(node: Asn1 | undefined, type: number, tagClass = Class.UNIVERSAL): string {
+  if (!hasTag(node, type, tagClass) || Array.isArray(node.value)) {
+    throw malformed('does not have the structure of PKCS#10');
+  }
   return node.value;
 }
 
+function hasTag(node: Asn1 | undefined, type: number, tagClass: forge.asn1.Class): node is Asn1 {
+  return node?.tagClass === tagClass && (node.type as number) === type;
+}
+
 function oidOf(node: Asn1 | undefined): string {
-  if (node?.type !== Type.OID) throw malformed('does not have the structure of PKCS#10');
-  return forge.asn1.derToOid(bytesOf(node));
+  return forge.asn1.derToOid(bytesOf(node, Type.OID));
 }
 
 function subjectOf(name: Asn1 | undefined): CertificateRequest['subject'] {
-  const attributes = childrenOf(name)
-    .flatMap((relativeName) => childrenOf(relativeName))
+  const attributes = sequence(name)
+    .flatMap(set)
     .map((attribute) => {
-      const [oid, value] = childrenOf(attribute, 2);
+      const [oid, value] = sequence(attribute, 2);
       return { oid: oidOf(oid), value: textOf(value) };
     });
   const values = (wanted: string): string[] => attributes.filter(({ oid }) => oid === wanted).map(({ value }) => value);
@@ -133,24 +150,14 @@ function subjectOf(name: Asn1 | undefined): CertificateRequest['subject'] {
   };
 }
 
-/** Text of a subject attribute; what a person will read must not be able to steer a terminal. */
+/** Text of a subject attribute, in one of the string types that are in use. */
 function textOf(node: Asn1 | undefined): string {
-  const bytes = bytesOf(node);
-  let text: string;
-  switch (node?.type) {
-    case Type.UTF8:
-      text = Buffer.from(bytes, 'latin1').toString('utf8');
-      break;
-    case Type.PRINTABLESTRING:
-    case Type.IA5STRING:
-      text = bytes;
-      break;
-    default:
-      throw malformed('has a subject in an outdated string type');
-  }
-  return printable(text);
+  const type = [Type.UTF8, Type.PRINTABLESTRING, Type.IA5STRING].find((known) => known === node?.type);
+  if (type === undefined) throw malformed('has a subject in an outdated string type');
+  return printable(Buffer.from(bytesOf(node, type), 'latin1').toString('utf8'));
 }
 
+/** What a person will read must not be able to steer a terminal. */
 function printable(text: string): string {
   if (/[^\P{C}]|\ufffd/u.test(text)) throw malformed('has a name with control or invalid characters');
   return text;
@@ -159,14 +166,14 @@ function printable(text: string): string {
 /** DER of each requested extension's value, by OID. */
 function requestedExtensions(attributes: Asn1 | undefined): Map<string, string> {
   const extensions = new Map<string, string>();
-  for (const attribute of childrenOf(attributes)) {
-    const [type, values] = childrenOf(attribute, 2);
+  for (const attribute of childrenOf(attributes, 0, Class.CONTEXT_SPECIFIC)) {
+    const [type, values] = sequence(attribute, 2);
     if (oidOf(type) !== EXTENSION_REQUEST) continue;
-    for (const extension of childrenOf(values).flatMap((list) => childrenOf(list))) {
-      const parts = childrenOf(extension);
+    for (const extension of set(values).flatMap((list) => sequence(list))) {
+      const parts = sequence(extension);
       const oid = oidOf(parts[0]);
       if (extensions.has(oid)) throw malformed('requests an extension twice');
-      extensions.set(oid, bytesOf(parts.at(-1)));
+      extensions.set(oid, bytesOf(parts.at(-1), Type.OCTETSTRING));
     }
   }
   return extensions;
@@ -176,11 +183,12 @@ function alternativeNames(
   extensions: ReadonlyMap<string, string>,
 ): Pick<CertificateRequest, 'dnsSans' | 'ipSans' | 'emailSans' | 'uriSans' | 'otherSans'> {
   const value = extensions.get(SUBJECT_ALT_NAME);
-  const names = value === undefined ? [] : childrenOf(decode(Buffer.from(value, 'latin1')));
+  const names = value === undefined ? [] : sequence(decode(Buffer.from(value, 'latin1')));
   if (names.some(({ tagClass }) => tagClass !== Class.CONTEXT_SPECIFIC))
     throw malformed('has malformed alternative names');
   const tags: number[] = names.map(({ type }) => type);
-  const ofKind = (kind: number): string[] => names.filter((_name, index) => tags[index] === kind).map(bytesOf);
+  const ofKind = (kind: number): string[] =>
+    names.filter((_name, index) => tags[index] === kind).map((name) => bytesOf(name, kind, Class.CONTEXT_SPECIFIC));
   return {
     emailSans: ofKind(1).map(printable),
     dnsSans: ofKind(2).map(printable),

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { certificatePlan } from '../../cluster/pki.js';
+import { seedSpec } from './seed.js';
+
+const plan = certificatePlan(seedSpec());
+
+function leaf(name: string): (typeof plan.certificates)[number] {
+  const found = plan.certificates.find((certificate) => certificate.name === name);
+  assert.ok(found, `no ${name} in the plan`);
+  return found;
+}
+
+test('every purpose of the seed has a leaf of its own on every host', () => {
+  const names = plan.certificates.map(({ name }) => name);
+  const masters = ['master01', 'master02', 'master03'];
+  const nodes = ['node01', 'node02', 'node03'];
+  const perMaster = [
+    'etcd-server',
+    'etcd-peer',
+    'etcd-healthcheck-client',
+    'kube-apiserver',
+    'apiserver-etcd-client',
+    'apiserver-kubelet-client',
+    'front-proxy-client',
+    'controller-manager',
+    'scheduler',
+  ];
+  const expected = [
+    ...masters.flatMap((host) => perMaster.map((purpose) => `${purpose}/${host}`)),
+    ...nodes.flatMap((host) => ['kube-proxy', 'kubelet-server'].map((purpose) => `${purpose}/${host}`)),
+    'admin',
+  ];
+  assert.deepEqual([...names].sort(), [...expected].sort());
+  assert.equal(new Set(names).size, names.length);
+});
+
+test('three authorities and a service-account key pair of its own', () => {
+  assert.deepEqual(
+    plan.authorities.map(({ name, commonName }) => [name, commonName]),
+    [
+      ['kubernetes-ca', 'kubernetes-ca'],
+      ['etcd-ca', 'etcd-ca'],
+      ['front-proxy-ca', 'kubernetes-front-proxy-ca'],
+    ],
+  );
+  assert.deepEqual(plan.keyPairs, ['service-account']);
+});
+
+test("an API server's certificate names its host, the endpoint and the kubernetes Service, and no other master", () => {
+  assert.deepEqual(leaf('kube-apiserver/master02').sans, {
+    dns: [
+      'master02',
+      'master02.mykernel.cn',
+      'kubernetes-api.mykernel.cn',
+      'kubernetes',
+      'kubernetes.default',
+      'kubernetes.default.svc',
+      'kubernetes.default.svc.cluster.local',
+      'localhost',
+    ],
+    ip: ['172.16.0.102', '10.64.0.1', '127.0.0.1'],
+  });
+});
+
+test('etcd members serve and dial with the same certificate', () => {
+  for (const purpose of ['etcd-server', 'etcd-peer']) {
+    const certificate = leaf(`${purpose}/master01`);
+    assert.equal(certificate.authority, 'etcd-ca');
+    assert.deepEqual(certificate.usages, ['server', 'client']);
+    assert.deepEqual(certificate.sans.ip, ['172.16.0.101', '127.0.0.1']);
+  }
+});
+
+test("a kubelet's serving certificate carries the node's identity and inventory addresses only", () => {
+  const certificate = leaf('kubelet-server/node03');
+  assert.equal(certificate.commonName, 'system:node:node03');
+  assert.deepEqual(certificate.organizations, ['system:nodes']);
+  assert.deepEqual(certificate.usages, ['server']);
+  assert.deepEqual(certificate.sans, { dns: ['node03', 'node03.mykernel.cn'], ip: ['172.16.0.106'] });
+});
+
+test('only the admin and the API servers at their kubelets bypass RBAC', () => {
+  const masters = plan.certificates.filter(({ organizations }) => organizations.includes('system:masters'));
+  assert.deepEqual(
+    masters.map(({ name }) => name),
+    [
+      'apiserver-kubelet-client/master01',
+      'apiserver-kubelet-client/master02',
+      'apiserver-kubelet-client/master03',
+      'admin',
+    ],
+  );
+});
