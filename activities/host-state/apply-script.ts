@@ -1,0 +1,151 @@
+import { BLOCK_BEGIN, BLOCK_END, SPOOL } from './shell.js';
+
+/** Installs packages of the distribution. Their services start as the packages like; the units put that right. */
+export const packageFunctions = String.raw`
+DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+export DEBIAN_FRONTEND NEEDRESTART_SUSPEND
+
+# apt waits for another apt; a configuration file that we wrote stays. No --force-unsafe-io: after a loss of power dpkg
+# would take a package for installed whose files are empty, and nothing would ever mend it.
+apt() {
+  apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# What an apply that was killed in the middle left half done.
+finish_interrupted() {
+  [ -z "$(dpkg --audit)" ] || dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'
+}
+
+install_online() {
+  apt update || fail 'cannot read the package source of the distribution'
+  apt install --no-install-recommends "$@" || fail "cannot install $*"
+}
+
+# check FILE SHA256
+check() { [ "$(sha256 <"$1")" = "$2" ] || fail "$1 arrived damaged"; }
+
+# install_files: the packages in the spool. One that the host has in the same or a newer version is left out, as apt
+# would refuse to go back.
+install_files() {
+  for deb in ${SPOOL}/*.deb; do
+    has=$(dpkg-query -s "$(dpkg-deb -f "$deb" Package)" 2>/dev/null | sed -n 's/^Version: //p')
+    [ -z "$has" ] || dpkg --compare-versions "$has" lt "$(dpkg-deb -f "$deb" Version)" || rm "$deb"
+  done
+  set -- ${SPOOL}/*.deb
+  [ ! -e "$1" ] || apt install --no-install-recommends "$@" || fail 'cannot install the packages that were sent'
+  rm -rf ${SPOOL}
+}
+`;
+
+/** Makes the places that files go to. */
+export const prepareFunctions = String.raw`
+discard() { rm -rf -- "$1"; }
+
+account() {
+  group=--user-group
+  ! getent group "$1" >/dev/null || group="--gid=$1"
+  useradd --system "$group" --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$1" ||
+    fail "cannot create the account $1"
+}
+
+# A parent that nobody asks for is open to be read, as mkdir by hand would make it.
+parent() { (umask 022 && mkdir -p "$1") || fail "cannot create the directory $1"; }
+
+directory() {
+  parent "$1"
+  chown "$3" "$1" && chmod "$2" "$1" || fail "cannot give the directory $1 owner $3 and mode $2"
+}
+`;
+
+/** Receives a tar on stdin. Every entry has a temporary name and is readable by its owner alone. */
+export const receiveCommand = 'umask 077 && exec tar -x -m --no-same-owner -f - -C /';
+
+/** Turns what was received into what is wanted, and makes the kernel and systemd follow. */
+export const commitFunctions = String.raw`
+# check TEMPORARY SHA256 PATH
+check() { [ "$(sha256 <"$1")" = "$2" ] || fail "$3 arrived damaged"; }
+
+# put TEMPORARY PATH MODE OWNER: complete in every respect before it has its name
+put() {
+  [ ! -d "$2" ] || [ -L "$2" ] || fail_permanently "$2 is a directory and should be a file; move it away"
+  chown "$4" "$1" && chmod "$3" "$1" && mv -fT "$1" "$2" || fail "cannot write $2 with owner $4 and mode $3"
+}
+
+# put_block TEMPORARY PATH MODE OWNER: the rest of the file, its owner and mode stay as they are
+put_block() {
+  begins=$(grep -cxF '${BLOCK_BEGIN}' "$2" 2>/dev/null)
+  ends=$(grep -cxF '${BLOCK_END}' "$2" 2>/dev/null)
+  [ "$begins" = "$ends" ] ||
+    fail_permanently "$2 has '${BLOCK_BEGIN}' and '${BLOCK_END}' not in pairs; remove these lines and what is ours between them"
+  block=$(cat "$1")
+  {
+    [ ! -e "$2" ] || sed -e '/^${BLOCK_BEGIN}$/,/^${BLOCK_END}$/d' -e '$a\' "$2"
+    printf '%s\n' '${BLOCK_BEGIN}' "$block" '${BLOCK_END}'
+  } >"$1" || fail "cannot write $2"
+  if [ -e "$2" ]; then
+    put "$1" "$2" "$(stat -c %a "$2")" "$(stat -c %U:%G "$2")"
+  else
+    put "$1" "$2" "$3" "$4"
+  fi
+}
+
+# module NAME EVIDENCE
+module() {
+  modprobe "$1"
+  [ -e "$2" ] || fail_permanently "the kernel module $1 cannot be loaded: $2 does not appear"
+}
+
+# sysctl NAME PATH VALUE
+sysctl() {
+  [ -e "$2" ] || fail_permanently "the kernel has no setting $1; does it need a module that is not loaded?"
+  printf '%s\n' "$3" >"$2" || fail_permanently "the kernel setting $1 cannot be set to $3"
+}
+
+daemon_reload() { systemctl daemon-reload || fail 'systemctl daemon-reload failed'; }
+
+# enablement enable|disable UNIT
+enablement() { systemctl -q "$1" -- "$2" || fail "cannot $1 $2"; }
+
+property() { systemctl show -p "$1" -- "$2" | cut -d = -f 2-; }
+
+# run start|restart UNIT SECONDS. A service with Restart= may fail at first, for want of a peer, and still get there:
+# systemctl's own exit code is not the last word.
+run() {
+  deadline=$(($(date +%s) + $3))
+  systemctl reset-failed -- "$2" 2>/dev/null
+  echo "$1 $2"
+  timeout --foreground "$3" systemctl "$1" -- "$2"
+  while :; do
+    case $(property ActiveState "$2") in
+      active) return ;;
+      failed | inactive) break ;;
+    esac
+    [ "$(date +%s)" -lt "$deadline" ] || break
+    sleep 0.2
+  done
+  systemctl status --no-pager --full --lines 0 -- "$2"
+  journalctl --no-pager --lines 20 --unit "$2"
+  state="$(property ActiveState "$2"), $(property SubState "$2")"
+  fail "$2 did not $1 within $3 s: $state, result $(property Result "$2"), exit status $(property ExecMainStatus "$2")"
+}
+
+# stop UNIT SECONDS
+stop() {
+  echo "stop $1"
+  timeout --foreground "$2" systemctl stop -- "$1" || fail "$1 did not stop within $2 s"
+}
+
+# import ARCHIVE REFERENCE...
+import() {
+  archive=$1
+  shift
+  ctr -n k8s.io images import "$archive" || fail "cannot import the archive of $1"
+  rm -f "$archive"
+  for reference in "$@"; do
+    ctr -n k8s.io images ls -q | grep -qxF -e "$reference" ||
+      fail_permanently "the archive that should hold the image $reference does not"
+  done
+}
+
+discard() { rm -rf -- "$1"; }
+`;

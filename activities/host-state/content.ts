@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import type { FileContent, HostState } from '../../cluster/desired-state.js';
+import { filesOf, type ResolvedFile } from '../../cluster/host-diff.js';
+import type { ReferencedContent, ResolvedContent } from '../content.js';
+
+/** Finds the bytes of a content that the desired state only refers to. */
+export interface ContentResolver {
+  resolve(content: ReferencedContent): Promise<ResolvedContent>;
+}
+
+/** One file to be, with its bytes within reach. */
+export interface FileWithContent {
+  readonly file: ResolvedFile;
+  readonly content: ResolvedContent;
+}
+
+/** All files of a state, resolved. */
+export async function resolveFiles(
+  state: Pick<HostState, 'files' | 'kernel'>,
+  resolver: ContentResolver,
+): Promise<FileWithContent[]> {
+  return Promise.all(
+    filesOf(state).map(async ({ path, mode, owner, content }) => {
+      const resolved = await resolve(content, resolver);
+      const form = content.kind === 'block' ? 'block' : 'whole';
+      return { file: { path, mode, owner, form, sha256: resolved.sha256 }, content: resolved };
+    }),
+  );
+}
+
+function resolve(content: FileContent, references: ContentResolver): Promise<ResolvedContent> {
+  switch (content.kind) {
+    case 'text':
+      return Promise.resolve(inMemory(content.text));
+    case 'block':
+      // The markers stand on lines of their own, so what is between them is whole lines.
+      return Promise.resolve(inMemory(`${content.text.trimEnd()}\n`));
+    default:
+      return references.resolve(content);
+  }
+}
+
+function inMemory(text: string): ResolvedContent {
+  const bytes = Buffer.from(text);
+  return { sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length, open: () => bytes };
+}

@@ -1,0 +1,62 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, posix } from 'node:path';
+import type { RemoteHost } from '../ssh/connection-pool.js';
+import { packageFunctions } from './apply-script.js';
+import { call, script, SPOOL } from './shell.js';
+import { transfer, type Parcel, type TransferOptions } from './transfer.js';
+
+/** A file on the worker. */
+export interface LocalFile {
+  readonly path: string;
+  readonly sha256: string;
+}
+
+/** Where a host's packages come from. */
+export type PackageSource =
+  /** The package source of its distribution, over its own network. */
+  | { readonly kind: 'distribution' }
+  /** .deb files sent by us: for a package, itself and whatever it needs beyond a bare cloud image. */
+  | { readonly kind: 'files'; readonly files: (name: string) => readonly LocalFile[] };
+
+/** A slow mirror, and a hundred packages to unpack on a slow disk. */
+const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
+
+/** Installs packages that a host misses; what an interrupted installation left half done is finished first. */
+export async function installPackages(
+  host: RemoteHost,
+  names: readonly string[],
+  source: PackageSource,
+  options: TransferOptions,
+): Promise<void> {
+  options.onProgress?.(`installing ${names.join(', ')}`);
+  const calls =
+    source.kind === 'distribution'
+      ? [call('install_online', ...names)]
+      : await send(host, names, source.files, options);
+  await host.run({
+    title: `install ${names.join(', ')}`,
+    command: 'sh -s',
+    stdin: script(packageFunctions, [call('finish_interrupted'), ...calls]),
+    timeoutMs: INSTALL_TIMEOUT_MS,
+    signal: options.signal,
+  });
+}
+
+/** Sends the files of the packages, and returns the calls that check and install them. */
+async function send(
+  host: RemoteHost,
+  names: readonly string[],
+  filesOf: (name: string) => readonly LocalFile[],
+  options: TransferOptions,
+): Promise<string[]> {
+  const files = new Map(names.flatMap(filesOf).map((file) => [posix.join(SPOOL, basename(file.path)), file]));
+  const parcels = await Promise.all(
+    [...files].map(async ([path, file]): Promise<Parcel> => {
+      const { size } = await stat(file.path);
+      return { path, content: { size, open: () => createReadStream(file.path) } };
+    }),
+  );
+  await transfer(host, parcels, options);
+  return [...[...files].map(([path, { sha256 }]) => call('check', path, sha256)), call('install_files')];
+}

@@ -1,0 +1,47 @@
+import { posix } from 'node:path';
+import { quote } from '../ssh/remote-command.js';
+import { PERMANENT_EXIT_CODE } from '../ssh/errors.js';
+
+/** Marks the lines of ours in a file that belongs to the host. */
+export const BLOCK_BEGIN = '# BEGIN ha-kubernetes';
+export const BLOCK_END = '# END ha-kubernetes';
+
+/** Where packages and image archives are put for the time of one apply; removed by the next one at the latest. */
+export const SPOOL = '/var/cache/ha-kubernetes';
+
+/** The name under which a file is received: beside its target, so that renaming it is atomic. */
+export function temporaryPath(path: string): string {
+  return posix.join(posix.dirname(path), `.${posix.basename(path)}.ha-kubernetes-new`);
+}
+
+/** What every script can rely on, whatever the user's environment is. */
+const prelude = String.raw`
+LC_ALL=C TZ=UTC PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL TZ PATH
+umask 077
+
+# The last line on stderr is what a person reads. With "permanent", trying again cannot help.
+fail() { echo "$*" >&2; exit 1; }
+fail_permanently() { echo "$*" >&2; exit ${PERMANENT_EXIT_CODE}; }
+
+# Digest of stdin. openssl uses the processor's SHA instructions, coreutils does not: 2 GB/s against 0.3 GB/s, for
+# half a gigabyte of binaries.
+if command -v openssl >/dev/null 2>&1; then
+  sha256() { openssl dgst -sha256 -r | cut -d ' ' -f 1; }
+else
+  sha256() { sha256sum | cut -d ' ' -f 1; }
+fi
+`;
+
+/** One call of a shell function; every argument is one word, whatever it holds. */
+export function call(name: string, ...words: readonly (string | number)[]): string {
+  return [name, ...words.map((word) => quote(String(word)))].join(' ');
+}
+
+/**
+ * A whole script for `sh -s`: functions, then calls. The calls are one compound command: the shell reads it to its end
+ * before it runs any of it, so that a script cut off on its way does nothing; and none of them can eat the script.
+ */
+export function script(functions: string, calls: readonly string[]): string {
+  return `${prelude}\n${functions}\n{\n${[...calls, ':'].join('\n')}\n} </dev/null\n`;
+}
