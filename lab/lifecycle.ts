@@ -7,6 +7,7 @@ import { type HostRecord, listHosts, parseHosts, seedHosts } from './hosts.js';
 import { withLock } from './lock.js';
 import { unmountBelow } from './mounts.js';
 import { ensureSwitch, refuseForeignUse, removeNetwork } from './network.js';
+import { forgetMachine } from './nspawn.js';
 import type { LabPaths } from './paths.js';
 import { endHost, powerOn, waitForSsh } from './power.js';
 import { onAll, withProgress } from './progress.js';
@@ -63,6 +64,7 @@ export async function labDown(paths: LabPaths): Promise<void> {
         withLock(name, async () => {
           await endHost(name, stopSeconds);
           await removeHostCgroups(name);
+          await forgetMachine(name);
         }),
       );
       await removeLabCgroup();

@@ -1,7 +1,9 @@
+import { readdir } from 'node:fs/promises';
 import { BlockList } from 'node:net';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { LabError } from './errors.js';
+import { unmountBelow } from './mounts.js';
 
 /** The lab's network: one switch, a namespace with a bridge, that has no way out. */
 export const subnet = { network: '172.16.0.0', prefix: 24, gateway: '172.16.0.1', machine: '172.16.0.254' } as const;
@@ -118,6 +120,8 @@ export async function disconnect(host: string): Promise<void> {
 export async function removeNetwork(): Promise<void> {
   if ((await linksIn()).includes(machineLink)) await ip('link', 'delete', machineLink);
   for (const namespace of await labNamespaces()) await ip('netns', 'delete', namespace);
+  // ip-netns mounts its directory over itself for the first namespace and leaves that for good.
+  if ((await readdir('/run/netns').catch(() => ['none'])).length === 0) await unmountBelow('/run/netns');
 }
 
 /** Takes the cable out of the host's port on the switch, or puts it in again. */

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { volumeBinds } from './disk.js';
+import { unmountBelow } from './mounts.js';
 import { namespaceOf } from './network.js';
 import { type LabPaths, hostPaths } from './paths.js';
 
@@ -59,5 +61,17 @@ export async function startNspawn(paths: LabPaths, host: string, groups: readonl
     child.unref();
   } finally {
     await log.close();
+  }
+}
+
+/**
+ * Removes what nspawn keeps about the host in /run. It does so itself only where /run is a tmpfs, and not when it is
+ * killed.
+ */
+export async function forgetMachine(host: string): Promise<void> {
+  for (const kind of ['propagate', 'unix-export']) {
+    const directory = join('/run/systemd/nspawn', kind, host);
+    await unmountBelow(directory);
+    await rm(directory, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { createHostCgroups, hostProcesses, killHostProcesses, removeHostCgroups, signal } from './cgroups.js';
@@ -24,6 +23,8 @@ export async function powerOn(paths: LabPaths, host: HostRecord): Promise<void> 
   await mountDisk(paths, host);
   await connect(host.name, host.address);
   await startNspawn(paths, host.name, await createHostCgroups(host.name));
+  // From here on "no process" means "off", so the first one must have arrived.
+  if (!(await eventually(() => isOn(host.name), 10))) throw new LabError(await startFailure(paths, host.name));
 }
 
 /**
@@ -36,11 +37,18 @@ export async function waitForSsh(paths: LabPaths, host: HostRecord, seconds: num
     return (await isOn(host.name)) ? undefined : 'off';
   }, seconds);
   if (outcome === 'answers') return;
-  const { console } = hostPaths(paths, host.name);
-  const end = existsSync(console) ? (await readFile(console, 'utf8')).trim().split('\n').slice(-5).join('\n    ') : '';
-  const what =
-    outcome === 'off' ? 'it went off while it started' : `sshd at ${host.address} did not answer within ${seconds} s`;
-  throw new LabError(`${what}; the end of ${console}:\n    ${end}`);
+  throw new LabError(
+    outcome === 'off'
+      ? await startFailure(paths, host.name)
+      : `sshd at ${host.address} did not answer within ${seconds} s: look with "lab status", and at ${hostPaths(paths, host.name).console}`,
+  );
+}
+
+/** Why a start failed, with the end of the host's console. */
+async function startFailure(paths: LabPaths, host: string): Promise<string> {
+  const { console } = hostPaths(paths, host);
+  const lines = (await readFile(console, 'utf8')).trim().split('\n').slice(-5);
+  return [`it went off while it started; the end of ${console}:`, ...lines].join('\n    ');
 }
 
 /**
