@@ -1,4 +1,5 @@
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.js';
 import { withProgress } from '../progress.js';
@@ -12,7 +13,11 @@ const LISTS_MAX_AGE_MS = 24 * 60 * 60 * 1000;
  * included. It installs nothing, and the machine's own lists are left alone.
  */
 export class Apt {
-  private constructor(private readonly options: readonly string[]) {}
+  private constructor(
+    private readonly options: readonly string[],
+    /** Digest of the signed lists: as long as it stays, so does every answer. */
+    readonly lists: string,
+  ) {}
 
   /**
    * @param directory where lists are kept
@@ -46,7 +51,7 @@ export class Apt {
       await withProgress('package lists', () => run('apt-get', [...options, '--quiet', '--error-on=any', 'update']));
       await writeFile(stamp, '');
     }
-    return new Apt(options);
+    return new Apt(options, await digestOfLists(join(directory, 'lists')));
   }
 
   /** Version of each binary package that would be installed. */
@@ -87,6 +92,14 @@ export class Apt {
     ]);
     return closureFiles(output);
   }
+}
+
+async function digestOfLists(directory: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of (await readdir(directory)).filter((name) => name.endsWith('InRelease')).sort()) {
+    hash.update(await readFile(join(directory, file)));
+  }
+  return hash.digest('hex');
 }
 
 /** The file names in the output of `apt-get --print-uris`: one quoted address, file name, size and hash a line. */

@@ -32,7 +32,7 @@ export function artifactStep(artifact: ArtifactPlan, sources: Readonly<Record<st
   return {
     name: `artifact-${artifact.name}`,
     recipe: content,
-    code: import.meta.filename,
+    code: ['content.js', 'docker-archive.js', 'rootfs.js', 'tar.js'].map((file) => join(import.meta.dirname, file)),
     inputs,
     run: async ({ output, inputs: directories }) => {
       const file = join(output, ARTIFACT);

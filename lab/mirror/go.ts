@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { LabError } from '../errors.js';
 import { run } from './run.js';
 
+/** This module's file, for steps that build with Go. */
+export const goCode = import.meta.filename;
+
 /** A Go compiler on this machine. */
 export interface GoToolchain {
   /** Path of the `go` command. */
@@ -51,7 +54,10 @@ export function goDirective(goMod: string): string {
  * and none of the person's own flags.
  */
 export function goEnvironment(cache: string): Record<string, string> {
-  return { GOTOOLCHAIN: 'local', GOFLAGS: '', CGO_ENABLED: '0', GOWORK: 'off', GOCACHE: cache };
+  return {
+    ...{ GOOS: 'linux', GOARCH: 'amd64', CGO_ENABLED: '0' },
+    ...{ GOTOOLCHAIN: 'local', GOFLAGS: '', GOWORK: 'off', GOCACHE: cache },
+  };
 }
 
 /** Copies a module of the registry, checked by Go against the checksum database, into `directory`, writable. */

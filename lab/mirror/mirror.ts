@@ -7,7 +7,7 @@ import { Apt } from './apt.js';
 import { artifactStep, builtFile } from './content.js';
 import { goToolchain } from './go.js';
 import { LOCK_FILE, writeLock } from './lock.js';
-import { packageClosures, packageSets, packageStep } from './packages.js';
+import { closureStep, packageSets, packageStep, readClosures } from './packages.js';
 import type { ArtifactPlan, MirrorPlan, Source } from './plan.js';
 import { debianPackages } from './sources/debian-packages.js';
 import { goModule } from './sources/go-module.js';
@@ -47,7 +47,7 @@ export async function buildMirror(plan: MirrorPlan, cache: string, mirror: strin
     });
   }
 
-  const closures = await packageClosures(apt, codename, plan.packages);
+  const closures = await readClosures(await workshop.output(closureStep(apt, codename, plan.packages)));
   const packages = await workshop.output(packageStep(apt, closures));
   const prefix = `packages/${distribution}`;
   for (const file of await readdir(packages)) await place(join(packages, file), join(mirror, prefix, file));

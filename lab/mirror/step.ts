@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { say, withProgress } from '../progress.js';
+import { run } from './run.js';
 
 /** One unit of work whose output is a directory, kept under the hash of everything that decides it. */
 export interface Step {
   readonly name: string;
   /** What decides the output, as JSON data: names, versions, arguments. */
   readonly recipe: unknown;
-  /** File of the compiled module that does the work: when it changes, so may the output. */
-  readonly code: string;
+  /** Files of the compiled modules that do the work: when they change, so may the output. */
+  readonly code: readonly string[];
   readonly inputs: Readonly<Record<string, Step>>;
   readonly run: (context: StepContext) => Promise<void>;
 }
@@ -63,7 +64,8 @@ export class Workshop {
     return remember(this.#hashes, step, async () => {
       const inputs: Record<string, string> = {};
       for (const [name, input] of Object.entries(step.inputs)) inputs[name] = await this.#hash(input);
-      return recipeHash(step, digest(await readFile(step.code)), inputs);
+      const code = await Promise.all(step.code.map((file) => readFile(file)));
+      return recipeHash(step, digest(Buffer.concat(code)), inputs);
     });
   }
 
@@ -86,6 +88,8 @@ export class Workshop {
         everySeconds: 10,
         detail: () => latest,
       });
+      // The rename must not reach the disk before the files do: a kept output is trusted for ever.
+      await run('sync', ['--file-system', output]);
       await moveInto(output, target);
     } finally {
       await removeTree(partial);
@@ -101,7 +105,6 @@ async function moveInto(output: string, target: string): Promise<void> {
   });
 }
 
-/** Go's sources come read-only, which `rm` of a user other than root stumbles over. */
 async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
 }

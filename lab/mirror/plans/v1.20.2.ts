@@ -107,7 +107,7 @@ export const plan: MirrorPlan = {
   artifacts: [
     {
       name: 'kubernetes-server',
-      version: 'v1.20.2',
+      version: '1.20.2',
       url: 'https://dl.k8s.io/v1.20.2/kubernetes-server-linux-amd64.tar.gz',
       content: {
         kind: 'tar.gz',
@@ -119,7 +119,7 @@ export const plan: MirrorPlan = {
     },
     {
       name: 'etcd',
-      version: 'v3.4.23',
+      version: '3.4.23',
       url: 'https://github.com/etcd-io/etcd/releases/download/v3.4.23/etcd-v3.4.23-linux-amd64.tar.gz',
       content: {
         kind: 'tar.gz',
@@ -128,7 +128,7 @@ export const plan: MirrorPlan = {
     },
     {
       name: 'containerd',
-      version: 'v1.6.20',
+      version: '1.6.20',
       url: 'https://github.com/containerd/containerd/releases/download/v1.6.20/containerd-1.6.20-linux-amd64.tar.gz',
       content: {
         kind: 'tar.gz',
@@ -137,20 +137,20 @@ export const plan: MirrorPlan = {
     },
     {
       name: 'runc',
-      version: 'v1.1.5',
+      version: '1.1.5',
       url: 'https://github.com/opencontainers/runc/releases/download/v1.1.5/runc.amd64',
       content: { kind: 'file', file: { source: 'runc', path: 'usr/sbin/runc' } },
     },
     {
       name: 'cni-plugins',
-      version: 'v1.1.1',
+      version: '1.1.1',
       url: 'https://github.com/containernetworking/plugins/releases/download/v1.1.1/cni-plugins-linux-amd64-v1.1.1.tgz',
       content: { kind: 'tar.gz', members: members('./', 'cni-plugins', 'usr/lib/cni/', cniPlugins) },
     },
     {
       // The last release of the CNI plugins that has flannel's; its own module is not in the Go registry.
       name: 'flannel-cni-plugin',
-      version: 'v0.9.1',
+      version: '0.9.1',
       url: 'https://github.com/containernetworking/plugins/releases/download/v0.9.1/cni-plugins-linux-amd64-v0.9.1.tgz',
       content: { kind: 'tar.gz', members: members('./', 'flannel-cni-plugin', '', ['flannel']) },
     },
@@ -167,7 +167,7 @@ export const plan: MirrorPlan = {
     },
     {
       name: 'image-flannel',
-      version: 'v0.28.10',
+      version: '0.28.10',
       url: 'https://images.ha-kubernetes.invalid/flannel-v0.28.10.tar',
       content: {
         kind: 'image',

@@ -23,7 +23,7 @@ export async function debianPackages(name: string, source: DebianPackages, apt: 
   return {
     name,
     recipe: { kind: source.kind, versions },
-    code: import.meta.filename,
+    code: [import.meta.filename],
     inputs: {},
     run: async ({ output, scratch }) => {
       await apt.download(

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../../errors.js';
-import { copyModule, goEnvironment, type GoToolchain, requireGoFor } from '../go.js';
+import { copyModule, goCode, goEnvironment, type GoToolchain, requireGoFor } from '../go.js';
 import type { GoModule } from '../plan.js';
 import { run } from '../run.js';
 import type { Step } from '../step.js';
@@ -13,7 +13,7 @@ export function goModule(name: string, source: GoModule, go: GoToolchain, goCach
   return {
     name,
     recipe: { ...source, flags, go: go.version },
-    code: import.meta.filename,
+    code: [import.meta.filename, goCode],
     inputs: {},
     run: async ({ output, scratch, detail }) => {
       const tree = join(scratch, 'module');

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { debianGo, goEnvironment, goToolchain } from '../go.js';
+import { debianGo, goCode, goEnvironment, goToolchain } from '../go.js';
 import type { KubernetesPrograms } from '../plan.js';
 import { run } from '../run.js';
 import type { Step } from '../step.js';
@@ -22,7 +22,7 @@ export async function kubernetesPrograms(
   return {
     name,
     recipe: { kind: source.kind, programs: source.programs, flags, go: go.version },
-    code: import.meta.filename,
+    code: [import.meta.filename, goCode],
     inputs: { tree },
     run: async ({ output, inputs, detail }) => {
       const gopath = inputs['tree'] ?? '';

@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { LabError } from '../../errors.js';
 import type { Apt } from '../apt.js';
-import { copyModule, debianGo, goEnvironment, goToolchain } from '../go.js';
+import { copyModule, debianGo, goCode, goEnvironment, goToolchain } from '../go.js';
 import type { KubernetesSource } from '../plan.js';
 import { run } from '../run.js';
 import type { Step } from '../step.js';
@@ -27,7 +27,7 @@ export async function kubernetesSource(
   return {
     name,
     recipe: { ...source, version, go: go.version },
-    code: import.meta.filename,
+    code: [import.meta.filename, goCode],
     inputs: {},
     run: async ({ output, scratch, detail }) => {
       const tree = join(output, TREE);

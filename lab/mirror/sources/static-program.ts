@@ -9,7 +9,7 @@ export function staticProgram(name: string, source: StaticProgram, from: Step): 
   return {
     name,
     recipe: source,
-    code: import.meta.filename,
+    code: [import.meta.filename],
     inputs: { from },
     run: async ({ output, inputs }) => {
       const file = join(inputs['from'] ?? '', source.file);
