@@ -16,16 +16,25 @@ const cidr = z
 const port = z.int().min(1).max(65535);
 const duration = z.string().regex(/^[1-9]\d*(s|m|h|d)$/, 'a duration such as 90s, 30m, 24h or 7d');
 
-const sshSchema = z.strictObject({
-  user: z.string().min(1).default('root'),
-  port: port.default(22),
+const sshFields = {
+  user: z.string().min(1),
+  port,
   /** Private key file of the operator; `~` is the worker's home directory. */
-  identityFile: z.string().min(1).default('~/.ssh/id_ed25519'),
+  identityFile: z.string().min(1),
   /** known_hosts file; by default one in the state store, which belongs to this cluster alone. */
   knownHosts: z.string().min(1).optional(),
   /** `strict`: a host whose key is not known is refused. `accept-new`: first use is trusted, written down and said. */
-  hostKeys: z.enum(['strict', 'accept-new']).default('strict'),
+  hostKeys: z.enum(['strict', 'accept-new']),
+};
+const sshSchema = z.strictObject({
+  ...sshFields,
+  user: sshFields.user.default('root'),
+  port: sshFields.port.default(22),
+  identityFile: sshFields.identityFile.default('~/.ssh/id_ed25519'),
+  hostKeys: sshFields.hostKeys.default('strict'),
 });
+/** What one host does differently; fields without defaults, so that the cluster's own show through. */
+const sshOverrideSchema = z.strictObject(sshFields).partial();
 
 /** A command of the operator that reaches a host's power from outside (IPMI, hypervisor, cloud); an argv, no shell. */
 const powerCommand = z.array(z.string().min(1)).min(1);
@@ -41,7 +50,7 @@ const hostSchema = z.strictObject({
   name: label,
   address,
   roles: z.array(z.enum(roles)).min(1),
-  ssh: sshSchema.partial().optional(),
+  ssh: sshOverrideSchema.optional(),
   power: powerSchema.optional(),
 });
 
@@ -98,6 +107,12 @@ export type Role = (typeof roles)[number];
 export type Host = z.infer<typeof hostSchema>;
 /** A validated `cluster.yaml` with every default filled in. */
 export type ClusterSpec = z.infer<typeof clusterSchema>;
+
+/** How one host is reached: the cluster's SSH settings under the host's own. */
+export function sshSettings(spec: ClusterSpec, host: Host): ClusterSpec['ssh'] {
+  const own = Object.fromEntries(Object.entries(host.ssh ?? {}).filter(([, value]) => value !== undefined));
+  return { ...spec.ssh, ...own };
+}
 
 /** One thing wrong with a spec: where, the value that came, what is allowed and how to mend it. */
 export interface SpecProblem {

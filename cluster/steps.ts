@@ -169,7 +169,7 @@ export function addNodeSteps(host: Host): Step[] {
       id: on('revoke-token'),
       title: `Take the bootstrap token of ${host.name} back`,
       host: host.name,
-      needs: [on('approve-csr')],
+      needs: [on('node-ready')],
       action: { kind: 'revoke-token', host: host.name },
     },
   ];

@@ -11,6 +11,8 @@ export interface VersionSupport {
   readonly pauseImage: string;
   readonly corednsImage: string;
   readonly flannelImage: string;
+  /** The seed's test application: a web server with busybox's wget and nslookup beside it. */
+  readonly checkImage: string;
 }
 
 const minors: Readonly<Record<number, Omit<VersionSupport, 'minor'>>> = {
@@ -20,6 +22,7 @@ const minors: Readonly<Record<number, Omit<VersionSupport, 'minor'>>> = {
     pauseImage: 'registry.k8s.io/pause:3.2',
     corednsImage: 'registry.k8s.io/coredns:1.7.0',
     flannelImage: 'docker.io/flannel/flannel:v0.28.10',
+    checkImage: 'docker.io/ikubernetes/myapp:v1',
   },
 };
 

@@ -1,7 +1,7 @@
 import type { ArtifactLock } from '../artifacts.js';
 import type { HostState } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
-import type { ClusterSpec, Host } from '../spec.js';
+import type { ClusterSpec, Host, Role } from '../spec.js';
 import { apiEndpointState } from './api-endpoint.js';
 import { containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
 import { controlPlaneBinaries } from './control-plane.js';
@@ -44,6 +44,25 @@ export type Component = keyof typeof components;
 /** What `component` wants on the host of the context. */
 export function componentState(component: Component, context: ComponentContext): HostState {
   return components[component](context);
+}
+
+const componentsByRole: Readonly<Record<Role, readonly Component[]>> = {
+  etcd: ['etcd-binaries', 'etcd'],
+  'control-plane': ['control-plane-binaries', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
+  node: [
+    'container-runtime-binaries',
+    'container-runtime',
+    'node-binaries',
+    'node-images',
+    'api-endpoint',
+    'kubelet',
+    'kube-proxy',
+  ],
+};
+
+/** Every component that the host's roles bring. */
+export function componentsOf(host: Pick<Host, 'roles'>): Component[] {
+  return ['host', ...host.roles.flatMap((role) => componentsByRole[role])];
 }
 
 function versionOf(lock: ArtifactLock, name: string): string {

@@ -1,0 +1,68 @@
+import { ApplicationFailure, activityInfo, CancelledFailure, cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { Logger } from 'pino';
+import { ArtifactError } from './artifacts/artifact-error.js';
+import { PkiError } from './certificates/ensure-pki.js';
+import { KubernetesError } from './kubernetes/kubernetes-error.js';
+import { RemoteError } from './ssh/errors.js';
+
+/** A third of the shortest heartbeat timeout, so that two may be lost. */
+const HEARTBEAT_MS = 8_000;
+
+/** What an activity knows of its own execution. */
+export interface Execution {
+  /** Aborted when the workflow cancels the activity or the worker stops. */
+  readonly signal: AbortSignal;
+  /** Says what is being done; carried by the heartbeats, so no secret in it. */
+  readonly progress: (text: string) => void;
+}
+
+/** A rule of the deployment that a retry cannot change; its message says what, the value, what is allowed, the fix. */
+export class PreconditionError extends Error {}
+
+/** Something that is not there yet; asked again by the retry policy. */
+export class NotYetError extends Error {}
+
+/**
+ * Makes an activity of a function: heartbeats while it runs, the number of attempts in its result, and one kind of
+ * failure: a short message for people and the history, everything else for the log alone.
+ */
+export function activity<Args extends unknown[], Result extends object>(
+  log: Logger,
+  perform: (execution: Execution, ...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result & { attempts: number }> {
+  return async (...args) => {
+    const { attempt, activityType } = activityInfo();
+    const signal = cancellationSignal();
+    let doing = '';
+    const beat = setInterval(() => {
+      heartbeat(doing);
+    }, HEARTBEAT_MS);
+    try {
+      const result = await perform({ signal, progress: (text) => (doing = text) }, ...args);
+      return { ...result, attempts: attempt };
+    } catch (error) {
+      if (signal.aborted) throw new CancelledFailure('the activity was cancelled');
+      const failure = asFailure(error);
+      const output = error instanceof RemoteError ? error.output : undefined;
+      log.warn({ activity: activityType, attempt, retryable: failure.nonRetryable !== true, output }, failure.message);
+      throw failure;
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}
+
+/** The place that knows for each kind of error whether a retry can help. */
+function asFailure(error: unknown): ApplicationFailure {
+  if (error instanceof ApplicationFailure) return error;
+  const failure = (type: string, message: string, retryable: boolean): ApplicationFailure =>
+    ApplicationFailure.create({ type, message, nonRetryable: !retryable });
+  if (error instanceof RemoteError) return failure(`Remote:${error.kind}`, error.message, error.retryable);
+  if (error instanceof ArtifactError) return failure('Artifact', error.message, error.retryable);
+  if (error instanceof KubernetesError) return failure('Kubernetes', error.message, error.retryable);
+  if (error instanceof NotYetError) return failure('NotYet', error.message, true);
+  if (error instanceof PkiError) return failure('Pki', error.message, false);
+  if (error instanceof PreconditionError) return failure('Precondition', error.message, false);
+  // What nobody foresaw is most often passing; it is retried, and its stack stays in the log.
+  return failure('Unexpected', error instanceof Error ? error.message : String(error), true);
+}

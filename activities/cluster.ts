@@ -1,0 +1,119 @@
+import { manifestSet } from '../cluster/addons/index.js';
+import { BOOTSTRAP_GROUP, bootstrapRbac } from '../cluster/addons/bootstrap-rbac.js';
+import type { ArtifactFile } from '../cluster/desired-state.js';
+import { componentState, type Component } from '../cluster/components/index.js';
+import type { ManifestSet } from '../cluster/steps.js';
+import { activity, NotYetError } from './activity.js';
+import type { ClusterContext, SpecReference } from './cluster-context.js';
+import { leaseHolders, nodeStates, requireEveryApiServer, until } from './control-plane.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { etcdMembers, requireWholeEtcd } from './etcd.js';
+import { KubernetesError } from './kubernetes/kubernetes-error.js';
+import { checkCluster } from './verification.js';
+
+/** What concerns the cluster as a whole. */
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
+export function clusterActivities({ contexts, log }: ActivityDependencies) {
+  return {
+    /** Brings every program and image of the lock file to the worker, checked. */
+    fetchArtifacts: activity(log, async ({ signal, progress }, reference: SpecReference) => {
+      const context = await contexts.get(reference);
+      const files = artifactFiles(context);
+      await context.catalog.resolveAll(files, {
+        signal,
+        onProgress: ({ artifact, received, total }) => {
+          progress(`${artifact}: ${Math.round(received / 1e6)} of ${total === undefined ? '?' : Math.round(total / 1e6)} MB`);
+        },
+      });
+      return { changed: 0, note: `${files.length} files are here and match the lock file` };
+    }),
+
+    checkEtcd: activity(log, async ({ signal }, reference: SpecReference) => {
+      const context = await contexts.get(reference);
+      const members = await until(() => requireWholeEtcd(context, signal), { deadlineMs: 60_000, intervalMs: 500, signal });
+      return { changed: 0, note: `${members.healthy.length} members, ${members.leader ?? 'none'} leads` };
+    }),
+
+    /** Waits until every API server answers and nodes may ask for certificates. */
+    awaitControlPlane: activity(log, async ({ signal }, reference: SpecReference) => {
+      const context = await contexts.get(reference);
+      await until(
+        async () => {
+          try {
+            await requireEveryApiServer(context);
+            for (const binding of bootstrapRbac()) {
+              if ((await context.kubernetes.read(binding)) === undefined) {
+                throw new NotYetError(`${BOOTSTRAP_GROUP} may not ask for certificates yet`);
+              }
+            }
+          } catch (error) {
+            if (error instanceof KubernetesError && error.retryable) throw new NotYetError(error.message);
+            throw error;
+          }
+        },
+        { deadlineMs: 24 * 3600_000, intervalMs: 1000, signal },
+      );
+      return { changed: 0, note: 'every API server answers' };
+    }),
+
+    applyManifests: activity(log, async (_execution, reference: SpecReference, set: ManifestSet) => {
+      const { spec, kubernetes } = await contexts.get(reference);
+      let changed = 0;
+      // In order: a namespace comes before what is in it.
+      for (const manifest of manifestSet(set, spec)) {
+        if (await kubernetes.apply(manifest)) changed += 1;
+      }
+      return { changed, note: changed === 0 ? 'nothing to change' : `${changed} objects applied` };
+    }),
+
+    verifyCluster: activity(log, async ({ signal, progress }, reference: SpecReference) => {
+      const context = await contexts.get(reference);
+      const checks = await checkCluster(context, signal, progress);
+      const failed = checks.filter(({ ok }) => !ok);
+      if (failed.length > 0) {
+        throw new NotYetError(`failed: ${failed.map(({ name, detail }) => `${name} (${detail})`).join('; ')}`);
+      }
+      return { changed: 0, note: `${checks.length} checks passed`, checks };
+    }),
+
+    /** What the cluster is now, for reports. */
+    describeCluster: activity(log, async ({ signal }, reference: SpecReference) => {
+      const context = await contexts.get(reference);
+      const [nodes, etcd, leases] = await Promise.all([
+        nodeStates(context.kubernetes),
+        etcdMembers(context, signal),
+        leaseHolders(context.kubernetes),
+      ]);
+      return {
+        kubernetes: context.spec.kubernetes,
+        kubeconfig: context.store.kubeconfigPath,
+        nodes: nodes.map(({ name, ready, version }) => ({ name, ready, version })),
+        etcd: { members: etcd.healthy.length, leader: etcd.leader ?? '' },
+        leases,
+      };
+    }),
+  };
+}
+
+const binaryComponents: readonly Component[] = [
+  'etcd-binaries',
+  'control-plane-binaries',
+  'container-runtime-binaries',
+  'node-binaries',
+  'node-images',
+];
+
+/** Every file of the lock file that some host needs. */
+function artifactFiles({ spec, lock }: ClusterContext): ArtifactFile[] {
+  const [host] = spec.hosts;
+  if (host === undefined) return [];
+  // None of these depends on what the host is.
+  const facts = { distribution: '', machine: '', resolvConf: '', ipvs: false };
+  return binaryComponents.flatMap((component) => {
+    const { files, images } = componentState(component, { spec, host, lock, facts });
+    return [
+      ...files.flatMap(({ content }) => (content.kind === 'artifact' ? [content.artifact] : [])),
+      ...images.map(({ archive }) => archive),
+    ];
+  });
+}

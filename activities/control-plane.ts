@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Lease, V1Node } from '@kubernetes/client-node';
+import { hostOfHolder, leaseNames, type LeaseHolders } from '../cluster/leases.js';
+import { hostsWithRole } from '../cluster/topology.js';
+import { NotYetError } from './activity.js';
+import type { ClusterContext } from './cluster-context.js';
+import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
+
+/** Throws NotYetError until every API server answers from etcd by itself. */
+export async function requireEveryApiServer({ spec, kubernetes }: ClusterContext): Promise<void> {
+  const masters = hostsWithRole(spec, 'control-plane');
+  const answers = await Promise.allSettled(
+    masters.map(({ name }) =>
+      kubernetes.only(name).read({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system' } }),
+    ),
+  );
+  const silent = masters.filter((_master, index) => {
+    const answer = answers[index];
+    return answer?.status !== 'fulfilled' || answer.value === undefined;
+  });
+  if (silent.length > 0) {
+    throw new NotYetError(`the API server does not answer on ${silent.map(({ name }) => name).join(', ')}`);
+  }
+}
+
+/** Hosts that hold the leases; throws NotYetError while one is free. */
+export async function leaseHolders(kubernetes: KubernetesApi): Promise<LeaseHolders> {
+  const holders = await Promise.all(
+    leaseNames.map(async (name) => {
+      const lease = await kubernetes.read<V1Lease>({
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        metadata: { namespace: 'kube-system', name },
+      });
+      const holder = lease?.spec?.holderIdentity;
+      if (holder === undefined || holder === '') throw new NotYetError(`nobody holds the lease ${name} yet`);
+      return [name, hostOfHolder(holder)] as const;
+    }),
+  );
+  return Object.fromEntries(holders) as LeaseHolders;
+}
+
+export interface NodeState {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly version: string;
+  /** Why it is not Ready, as the kubelet says. */
+  readonly reason: string;
+}
+
+/** Every node that has registered. */
+export async function nodeStates(kubernetes: KubernetesApi): Promise<NodeState[]> {
+  const nodes = await kubernetes.list<V1Node>('v1', 'Node');
+  return nodes.map((node) => {
+    const condition = node.status?.conditions?.find(({ type }) => type === 'Ready');
+    return {
+      name: node.metadata?.name ?? '',
+      ready: condition?.status === 'True',
+      version: node.status?.nodeInfo?.kubeletVersion ?? '',
+      reason: condition?.message ?? 'it has not reported yet',
+    };
+  });
+}
+
+/**
+ * Asks again until `look` does not throw NotYetError any more.
+ *
+ * @param deadlineMs - then the last NotYetError is thrown, and the retry policy decides
+ */
+export async function until<T>(
+  look: () => Promise<T>,
+  options: { readonly deadlineMs: number; readonly intervalMs: number; readonly signal: AbortSignal },
+): Promise<T> {
+  const deadline = Date.now() + options.deadlineMs;
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (!(error instanceof NotYetError) || Date.now() > deadline) throw error;
+    }
+    await delay(options.intervalMs, undefined, { signal: options.signal });
+  }
+}

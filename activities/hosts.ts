@@ -1,0 +1,103 @@
+import { componentsOf, type Component } from '../cluster/components/index.js';
+import { proxyMode } from '../cluster/components/kube-proxy.js';
+import { factsScript, parseFacts } from '../cluster/facts.js';
+import type { HostInspection } from '../cluster/preflight.js';
+import { hostByName } from '../cluster/topology.js';
+import { activity } from './activity.js';
+import type { ClusterContext, SpecReference } from './cluster-context.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { PkiError } from './certificates/ensure-pki.js';
+import type { Content } from './content.js';
+import { applyHostState, planHostState } from './host-state/apply-host-state.js';
+import { withText } from './host-state/content.js';
+import { judgePreflight, preflightScript } from './preflight-script.js';
+import { RemoteError } from './ssh/errors.js';
+import { authorityDigests } from './certificates/authority-digests.js';
+
+/** Observe, act and verify on one host over SSH. */
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
+export function hostActivities({ contexts, log }: ActivityDependencies) {
+  return {
+    /** Looks without touching. A host that cannot be reached is a finding, not a failure, so that all are told at once. */
+    inspectHost: activity(log, async ({ signal }, reference: SpecReference, name: string): Promise<HostInspection> => {
+      const context = await contexts.get(reference);
+      try {
+        return await inspect(context, name, signal);
+      } catch (error) {
+        if (!(error instanceof RemoteError) || error.kind === 'cancelled') throw error;
+        return { host: name, problems: [error.shortMessage], notes: [] };
+      }
+    }),
+
+    /** Brings one component on one host to its desired state, and sees that it works. */
+    applyComponent: activity(
+      log,
+      async ({ signal, progress }, reference: SpecReference, name: string, component: Component) => {
+        const context = await contexts.get(reference);
+        const facts = await context.facts(name, signal);
+        const state = context.desiredState(component, name, facts);
+        const { changes } = await applyHostState(context.host(name), state, {
+          content: context.resolver,
+          packages: await context.packages(state.packages, facts, signal),
+          signal,
+          onProgress: progress,
+        });
+        log.info({ host: name, component, changes }, 'component applied');
+        return { changed: changes.length, note: changes.length === 0 ? 'nothing to change' : `${changes.length} changed` };
+      },
+    ),
+
+    listHosts: activity(log, async (_execution, reference: SpecReference) => {
+      const { spec } = await contexts.get(reference);
+      return { hosts: spec.hosts.map(({ name }) => name) };
+    }),
+
+    /** The differences that deploy-ha would remove from one host; the same description, read instead of applied. */
+    planHost: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
+      const context = await contexts.get(reference);
+      const facts = await context.facts(name, signal);
+      const changes = [];
+      for (const component of componentsOf(hostByName(context.spec, name))) {
+        progress(component);
+        const state = context.desiredState(component, name, facts);
+        const differences = await planHostState(context.host(name), state, { content: withText(orNotYetMade(context.content)), signal });
+        changes.push(...differences.map(({ what, why }) => ({ component, what, why })));
+      }
+      return { host: name, changes };
+    }),
+  };
+}
+
+/** Content that is not there yet, such as a certificate before the first deployment, differs from whatever a host has. */
+function orNotYetMade(content: Content): Pick<Content, 'resolve'> {
+  return {
+    resolve: async (wanted) => {
+      try {
+        return await content.resolve(wanted);
+      } catch (error) {
+        if (!(error instanceof PkiError)) throw error;
+        return { sha256: 'not made yet', size: 0, open: () => Buffer.alloc(0) };
+      }
+    },
+  };
+}
+
+async function inspect(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostInspection> {
+  const { spec, store } = context;
+  const asked = Date.now();
+  const { stdout } = await context.host(name).run({
+    title: 'look at the host',
+    command: 'sh -s',
+    stdin: factsScript + preflightScript(),
+    timeoutMs: 30_000,
+    signal,
+  });
+  const host = hostByName(spec, name);
+  const { problems, clockMs } = judgePreflight(spec, host, stdout, await authorityDigests(store.pki));
+  const facts = parseFacts(stdout);
+  if (facts.machine !== 'x86_64') {
+    problems.push(`is a ${facts.machine} machine; the artifact lock has programs for x86_64 (amd64) only`);
+  }
+  const notes = host.roles.includes('node') ? [`Services by ${proxyMode(facts)}${facts.ipvs ? '' : ' (this kernel has no IPVS)'}`] : [];
+  return { host: name, problems, notes, clockOffsetMs: clockMs - asked };
+}

@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { KubeConfig, KubernetesObjectApi, PatchStrategy, type KubernetesObject } from '@kubernetes/client-node';
+import { FIELD_MANAGER, type Manifest } from '../../cluster/addons/manifest.js';
+import { isNotFound, statusOf, toKubernetesError } from './kubernetes-error.js';
+
+/** A living API server answers in milliseconds; a host without power never does. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** An API server to talk to, and how to log in there. */
+export interface ApiServer {
+  readonly name: string;
+  readonly kubeconfig: () => Promise<string>;
+}
+
+/**
+ * The Kubernetes API over all its servers: a request goes to the server that last answered, and to the next when that
+ * one does not answer at all. All servers are equal.
+ */
+export class KubernetesApi {
+  private configs = new Map<string, KubeConfig>();
+
+  constructor(private servers: readonly ApiServer[]) {}
+
+  /** Does something against one server; `what` names it in errors. */
+  async request<T>(
+    what: string,
+    send: (config: KubeConfig, server: ApiServer) => Promise<T>,
+    timeoutMs = REQUEST_TIMEOUT_MS,
+  ): Promise<T> {
+    let last: unknown;
+    for (const server of this.servers) {
+      try {
+        const answer = await withDeadline(send(await this.configOf(server), server), timeoutMs, server.name);
+        this.prefer(server);
+        return answer;
+      } catch (error) {
+        last = error;
+        if (statusOf(error) !== undefined) break;
+      }
+    }
+    throw toKubernetesError(what, last);
+  }
+
+  /** The same API through one server only, to know about that one. */
+  only(name: string): KubernetesApi {
+    return new KubernetesApi(this.servers.filter((server) => server.name === name));
+  }
+
+  /** Without the servers of one host, which is about to go away. */
+  without(name: string): KubernetesApi {
+    return new KubernetesApi(this.servers.filter((server) => server.name !== name));
+  }
+
+  /**
+   * Server-side apply as the deployer's field manager.
+   *
+   * @returns whether the object changed.
+   */
+  async apply(manifest: Manifest): Promise<boolean> {
+    const before = await this.read(manifest);
+    const after = await this.request(`apply ${describe(manifest)}`, (config) =>
+      KubernetesObjectApi.makeApiClient(config).patch(
+        manifest as unknown as KubernetesObject,
+        undefined,
+        undefined,
+        FIELD_MANAGER,
+        true,
+        PatchStrategy.ServerSideApply,
+      ),
+    );
+    return before?.metadata?.resourceVersion !== after.metadata?.resourceVersion;
+  }
+
+  /** The object as it is, or undefined if there is none. */
+  async read<T extends KubernetesObject>(
+    object: Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'>,
+  ): Promise<T | undefined> {
+    return this.request(`read ${describe(object)}`, async (config) => {
+      try {
+        return await KubernetesObjectApi.makeApiClient(config).read<T>(object as KubernetesObject as T & { metadata: { name: string } });
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** All objects of a kind, in one namespace or in all. */
+  async list<T extends KubernetesObject>(apiVersion: string, kind: string, namespace?: string): Promise<T[]> {
+    const list = await this.request(`list ${kind}`, (config) =>
+      KubernetesObjectApi.makeApiClient(config).list(apiVersion, kind, namespace),
+    );
+    return list.items as T[];
+  }
+
+  /** Deletes an object and what it owns; one that is gone already is fine. */
+  async remove(object: Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'>): Promise<void> {
+    await this.request(`delete ${describe(object)}`, async (config) => {
+      try {
+        await KubernetesObjectApi.makeApiClient(config).delete(
+          object as KubernetesObject,
+          undefined,
+          undefined,
+          undefined,
+          undefined,
+          'Background',
+        );
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    });
+  }
+
+  private async configOf(server: ApiServer): Promise<KubeConfig> {
+    const known = this.configs.get(server.name);
+    if (known !== undefined) return known;
+    const config = new KubeConfig();
+    config.loadFromString(await server.kubeconfig());
+    this.configs.set(server.name, config);
+    return config;
+  }
+
+  private prefer(server: ApiServer): void {
+    this.servers = [server, ...this.servers.filter((other) => other !== server)];
+  }
+}
+
+function describe({ kind, metadata }: Pick<Manifest, 'kind' | 'metadata'>): string {
+  return `${kind} ${metadata.namespace === undefined ? '' : `${metadata.namespace}/`}${metadata.name}`;
+}
+
+async function withDeadline<T>(answer: Promise<T>, timeoutMs: number, server: string): Promise<T> {
+  const timer = new AbortController();
+  const deadline = delay(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`the API server on ${server} did not answer within ${timeoutMs / 1000} s`);
+  });
+  try {
+    return await Promise.race([answer, deadline]);
+  } finally {
+    timer.abort();
+    deadline.catch(() => undefined);
+  }
+}

@@ -1,0 +1,307 @@
+import { createHash, randomInt, X509Certificate } from 'node:crypto';
+import {
+  CertificatesV1Api,
+  type V1CertificateSigningRequest,
+  type V1CertificateSigningRequestCondition,
+  type V1Secret,
+} from '@kubernetes/client-node';
+import { BOOTSTRAP_GROUP } from '../cluster/addons/bootstrap-rbac.js';
+import type { Manifest } from '../cluster/addons/manifest.js';
+import { nodeApiUrl } from '../cluster/components/api-endpoint.js';
+import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_CERTIFICATE, KUBELET_KUBECONFIG } from '../cluster/components/kubelet.js';
+import { requestProblems, type NodeRequest } from '../cluster/csr-rules.js';
+import { nothing } from '../cluster/desired-state.js';
+import { seconds } from '../cluster/duration.js';
+import { activity, NotYetError, PreconditionError } from './activity.js';
+import { parseCertificateRequest } from './certificates/csr.js';
+import { readIssued } from './certificates/ensure-pki.js';
+import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
+import type { ClusterContext, SpecReference } from './cluster-context.js';
+import { nodeStates, until } from './control-plane.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { applyHostState } from './host-state/apply-host-state.js';
+
+/** How a request looks to a person; see the workflows' CertificateRequest. */
+export interface PendingRequest {
+  readonly node: string;
+  readonly name: string;
+  readonly csrSha256: string;
+  readonly requester: string;
+  readonly signer: string;
+  readonly subject: string;
+  readonly usages: readonly string[];
+  readonly key: string;
+}
+
+interface Decided {
+  readonly node: string;
+  readonly decision: 'approve' | 'deny';
+  readonly approver: string;
+  readonly reason?: string;
+}
+
+const READY_DEADLINE_MS = 5 * 60_000;
+
+/** How a node becomes a member (seed, "master接入node"). */
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
+export function nodeActivities({ contexts, log }: ActivityDependencies) {
+  return {
+    /** One token a node, which expires; the secret half goes from the API to the host and nowhere else. */
+    issueBootstrapToken: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
+      const context = await contexts.get(reference);
+      if (await isMember(context, name, signal)) return { changed: 0, note: 'is a member already' };
+      const token = await ensureToken(context, name);
+      const { certificate } = await readIssued(context.store.pki, 'kubernetes-ca');
+      const text = bootstrapKubeconfigText({
+        cluster: context.spec.name,
+        user: 'kubelet-bootstrap',
+        server: nodeApiUrl(context.spec),
+        authority: certificate ?? '',
+        token,
+      });
+      const { changes } = await applyHostState(
+        context.host(name),
+        {
+          ...nothing,
+          directories: [{ path: '/etc/kubernetes', owner: 'root:root', mode: 0o755 }],
+          files: [{ path: BOOTSTRAP_KUBECONFIG, mode: 0o600, owner: 'root:root', content: { kind: 'text', text } }],
+        },
+        { content: context.resolver, packages: { kind: 'distribution' }, signal, onProgress: progress },
+      );
+      return { changed: changes.length, note: `token ${tokenId(context, name)} (its public half)` };
+    }),
+
+    /**
+     * Waits for the node's own request. One that breaks a rule which a machine can check is denied at once: nobody is
+     * asked about it.
+     */
+    awaitCertificateRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
+      const context = await contexts.get(reference);
+      return until<
+        { state: 'member' } | { state: 'asks'; request: PendingRequest; byInventory: boolean }
+      >(
+        async () => {
+          if (await isMember(context, name, signal)) return { state: 'member' };
+          const request = await ownRequest(context, name, signal, (why) => {
+            log.warn({ host: name, why }, 'a certificate request was denied by rule');
+          });
+          if (request === undefined) throw new NotYetError(`${name} has not asked for a certificate yet`);
+          return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
+        },
+        { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
+      );
+    }),
+
+    /** Writes a decision into the cluster; only into the very request that it was made about. */
+    decideCertificateRequest: activity(
+      log,
+      async (_execution, reference: SpecReference, request: PendingRequest, decided: Decided) => {
+        const { kubernetes } = await contexts.get(reference);
+        const csr = await readRequest(kubernetes, request.name);
+        if (csr === undefined) {
+          // Denied requests may be cleaned up before a second attempt; an approved one must be there.
+          if (decided.decision === 'deny') return { changed: 0 };
+          throw new PreconditionError(`the request ${request.name} of ${request.node} is gone; let the node ask again`);
+        }
+        if (parseCertificateRequest(requestPem(csr)).sha256 !== request.csrSha256) {
+          throw new PreconditionError(`the request ${request.name} is not the one that was decided about`);
+        }
+        await writeDecision(kubernetes, csr, decided);
+        log.info({ csrSha256: request.csrSha256, ...decided }, 'a certificate request was decided');
+        return { changed: 1 };
+      },
+    ),
+
+    awaitNodeReady: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
+      const { kubernetes } = await contexts.get(reference);
+      const version = await until(
+        async () => {
+          const node = (await nodeStates(kubernetes)).find((state) => state.name === name);
+          const problem = node === undefined ? 'it has not registered yet' : node.ready ? undefined : node.reason;
+          progress(problem ?? 'Ready');
+          if (problem !== undefined) throw new NotYetError(`${name} is not Ready: ${problem}`);
+          return node?.version ?? '';
+        },
+        { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
+      );
+      return { changed: 0, note: `Ready at ${version}` };
+    }),
+
+    /** A token that has served its purpose, or never will, can do nothing any more. */
+    revokeBootstrapToken: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
+      const context = await contexts.get(reference);
+      const secret = tokenSecret(tokenId(context, name));
+      const existed = (await context.kubernetes.read(secret)) !== undefined;
+      if (existed) await context.kubernetes.remove(secret);
+      const { stdout } = await context.host(name).run({
+        title: 'remove the bootstrap token',
+        command: `if [ -e ${BOOTSTRAP_KUBECONFIG} ]; then rm -f ${BOOTSTRAP_KUBECONFIG} && echo removed; fi`,
+        timeoutMs: 20_000,
+        signal,
+      });
+      const changed = Number(existed) + Number(stdout.includes('removed'));
+      return { changed, note: changed === 0 ? 'nothing to change' : 'the token is gone' };
+    }),
+  };
+}
+
+/** Whether the node has a client certificate of our authority that is still valid. */
+async function isMember(context: ClusterContext, name: string, signal: AbortSignal): Promise<boolean> {
+  const { stdout } = await context.host(name).run({
+    title: "read the kubelet's certificate",
+    // The file holds the private key too: only the certificate may leave the host.
+    command: `[ ! -s ${KUBELET_KUBECONFIG} ] || [ ! -s ${KUBELET_CLIENT_CERTIFICATE} ] || sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' ${KUBELET_CLIENT_CERTIFICATE}`,
+    timeoutMs: 20_000,
+    signal,
+  });
+  if (stdout.trim() === '') return false;
+  const certificate = new X509Certificate(stdout);
+  const authority = await readIssued(context.store.pki, 'kubernetes-ca');
+  return (
+    authority.certificate !== undefined &&
+    certificate.verify(new X509Certificate(authority.certificate).publicKey) &&
+    certificate.subject.split('\n').includes(`CN=system:node:${name}`) &&
+    Date.parse(certificate.validTo) > Date.now()
+  );
+}
+
+/** Public half of a node's token. Derived, so that whose token it is can be told from a request without a list. */
+function tokenId({ spec }: ClusterContext, name: string): string {
+  const digest = createHash('sha256').update(`${spec.name}/${name}`).digest();
+  return [...digest.subarray(0, 6)].map((byte) => (byte % 36).toString(36)).join('');
+}
+
+function tokenSecret(id: string): Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'> {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'kube-system', name: `bootstrap-token-${id}` } };
+}
+
+/** The node's token, made if there is none that lives long enough. */
+async function ensureToken(context: ClusterContext, name: string): Promise<string> {
+  const { kubernetes, spec } = context;
+  const id = tokenId(context, name);
+  const existing = await kubernetes.read<V1Secret>(tokenSecret(id));
+  const secretOf = (secret: V1Secret | undefined, key: string): string =>
+    Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
+  if (existing !== undefined && Date.parse(secretOf(existing, 'expiration')) > Date.now() + 10 * 60_000) {
+    return `${id}.${secretOf(existing, 'token-secret')}`;
+  }
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789';
+  const secret = Array.from({ length: 16 }, () => alphabet[randomInt(alphabet.length)]).join('');
+  // The kubelet asks with it until its request is decided: it outlives the deadline by an hour.
+  const expiration = new Date(Date.now() + (seconds(spec.approvals.deadline) + 3600) * 1000);
+  await kubernetes.apply({
+    ...tokenSecret(id),
+    type: 'bootstrap.kubernetes.io/token',
+    stringData: {
+      description: `joins ${name}; made by ha-kubernetes`,
+      'token-id': id,
+      'token-secret': secret,
+      expiration: expiration.toISOString().replace(/\.\d+Z$/, 'Z'),
+      'usage-bootstrap-authentication': 'true',
+      'auth-extra-groups': BOOTSTRAP_GROUP,
+    },
+  });
+  return `${id}.${secret}`;
+}
+
+/** The newest request for this node that keeps every rule; others for its name are denied. */
+async function ownRequest(
+  context: ClusterContext,
+  name: string,
+  signal: AbortSignal,
+  denied: (why: string) => void,
+): Promise<PendingRequest | undefined> {
+  const all = await context.kubernetes.list<V1CertificateSigningRequest>(
+    'certificates.k8s.io/v1',
+    'CertificateSigningRequest',
+  );
+  const created = (csr: V1CertificateSigningRequest): number => new Date(csr.metadata?.creationTimestamp ?? 0).getTime();
+  let own: PendingRequest | undefined;
+  for (const csr of all.sort((a, b) => created(a) - created(b))) {
+    const parsed = parseCertificateRequest(requestPem(csr));
+    if (parsed.subject.commonName !== `system:node:${name}`) continue;
+    const request: NodeRequest = {
+      ...parsed,
+      signer: csr.spec.signerName,
+      requester: csr.spec.username ?? '',
+      usages: csr.spec.usages ?? [],
+    };
+    const conditions = csr.status?.conditions ?? [];
+    const problems = requestProblems(request, { node: name, tokenId: tokenId(context, name) });
+    if (conditions.some(({ type }) => type === 'Denied')) {
+      // An earlier run's denial: the kubelet finds its own request under this name and would give up again.
+      if (problems.length === 0) await letAskAgain(context, name, csr, signal);
+      continue;
+    }
+    if (conditions.length > 0) continue;
+    if (problems.length > 0) {
+      denied(problems.join('; '));
+      await writeDecision(context.kubernetes, csr, {
+        node: name,
+        decision: 'deny',
+        approver: 'inventory',
+        reason: problems.join('; '),
+      });
+      continue;
+    }
+    own = {
+      node: name,
+      name: csr.metadata?.name ?? '',
+      csrSha256: parsed.sha256,
+      requester: request.requester,
+      signer: request.signer,
+      subject: `CN=${parsed.subject.commonName}, O=${parsed.subject.organizations.join(', O=')}`,
+      usages: request.usages,
+      key: `${parsed.publicKey.type.toUpperCase()} ${parsed.publicKey.bits}`,
+    };
+  }
+  return own;
+}
+
+async function letAskAgain(
+  context: ClusterContext,
+  name: string,
+  csr: V1CertificateSigningRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  await context.kubernetes.remove({
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name: csr.metadata?.name ?? '' },
+  });
+  await context.host(name).run({ title: 'restart the kubelet', command: 'systemctl restart kubelet', timeoutMs: 60_000, signal });
+}
+
+async function readRequest(
+  kubernetes: ClusterContext['kubernetes'],
+  name: string,
+): Promise<V1CertificateSigningRequest | undefined> {
+  return kubernetes.read({ apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name } });
+}
+
+function requestPem(csr: V1CertificateSigningRequest): string {
+  return Buffer.from(csr.spec.request, 'base64').toString();
+}
+
+/** Idempotent: a request that is decided the same way already is left alone. */
+async function writeDecision(
+  kubernetes: ClusterContext['kubernetes'],
+  csr: V1CertificateSigningRequest,
+  { decision, approver, reason }: Decided,
+): Promise<void> {
+  const type = decision === 'approve' ? 'Approved' : 'Denied';
+  const conditions = csr.status?.conditions ?? [];
+  if (conditions.some((condition) => condition.type === type)) return;
+  const condition: V1CertificateSigningRequestCondition = {
+    type,
+    status: 'True',
+    reason: 'HaKubernetesDecision',
+    message: `by ${approver}${reason === undefined ? '' : `: ${reason}`}`,
+  };
+  await kubernetes.request(`${decision} ${csr.metadata?.name ?? ''}`, (config) =>
+    config.makeApiClient(CertificatesV1Api).replaceCertificateSigningRequestApproval({
+      name: csr.metadata?.name ?? '',
+      body: { ...csr, status: { ...csr.status, conditions: [...conditions, condition] } },
+    }),
+  );
+}

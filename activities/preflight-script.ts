@@ -1,0 +1,102 @@
+import type { ClusterSpec, Host, Role } from '../cluster/spec.js';
+
+/** Ports that each role's programs listen on, with the program that may have them already. */
+const ports: Readonly<Record<Role, readonly (readonly [number, string])[]>> = {
+  etcd: [
+    [2379, 'etcd'],
+    [2380, 'etcd'],
+  ],
+  'control-plane': [
+    [6443, 'kube-apiserver'],
+    [10257, 'kube-controller'],
+    [10259, 'kube-scheduler'],
+  ],
+  node: [
+    [7443, 'haproxy'],
+    [10250, 'kubelet'],
+    [10256, 'kube-proxy'],
+  ],
+};
+
+/** Free space that programs, images and data need, in MiB. */
+const DISK_MIB = 2048;
+
+/** Marks of an earlier cluster, whose authority must be ours. */
+export const authorityFiles = [
+  ['/etc/kubernetes/pki/ca.crt', 'kubernetes-ca'],
+  ['/etc/etcd/pki/ca.crt', 'etcd-ca'],
+] as const;
+
+/** Looks at everything that could stop a deployment, changes nothing, and prints `key value` lines. */
+export function preflightScript(): string {
+  return `
+echo "user $(id -u)"
+echo "init $(cat /proc/1/comm)"
+echo "clock $(date +%s%3N)"
+echo "container $(systemd-detect-virt --container || true)"
+echo "disk $(df -Pm /var | awk 'NR == 2 { print $4 }')"
+for file in ${authorityFiles.map(([path]) => path).join(' ')}; do
+  [ ! -f "$file" ] || echo "authority $file $(sha256sum < "$file" | cut -d' ' -f1)"
+done
+[ ! -d /var/lib/etcd/member ] || echo "etcd-data /var/lib/etcd"
+ss -Hltnp | awk '{ n = split($4, a, ":"); match($0, /\\(\\("[^"]*"/); print "port", a[n], substr($0, RSTART + 3, RLENGTH - 4) }'
+`;
+}
+
+export interface PreflightAnswer {
+  readonly problems: string[];
+  /** The host's clock, Unix time in milliseconds. */
+  readonly clockMs: number;
+}
+
+/**
+ * Judges what {@link preflightScript} printed.
+ *
+ * @param authorities - sha256 of the store's authorities by name; absent where the store has none
+ */
+export function judgePreflight(
+  spec: ClusterSpec,
+  host: Host,
+  output: string,
+  authorities: ReadonlyMap<string, string>,
+): PreflightAnswer {
+  const lines = output.split('\n').map((line) => line.split(' '));
+  const value = (key: string): string => lines.find(([name]) => name === key)?.[1] ?? '';
+  const problems: string[] = [];
+  if (value('user') !== '0') {
+    problems.push(`commands run as user ${value('user')}; root is needed; allow passwordless sudo or set ssh.user: root`);
+  }
+  if (value('init') !== 'systemd') {
+    problems.push(`its first process is ${value('init')}; systemd is needed; use a distribution with systemd`);
+  }
+  const container = value('container');
+  const isContainer = container !== '' && container !== 'none';
+  if (isContainer && spec.hostKind === 'machine') {
+    problems.push(`is a system container (${container}) but hostKind is machine; write hostKind: container`);
+  }
+  if (Number(value('disk')) < DISK_MIB) {
+    problems.push(`/var has ${value('disk')} MiB free; ${DISK_MIB} MiB are needed; free some space`);
+  }
+  for (const [key, path = '', digest] of lines) {
+    if (key === 'authority') {
+      const name = authorityFiles.find(([file]) => file === path)?.[1] ?? '';
+      if (authorities.get(name) !== digest) {
+        problems.push(
+          `${path} is another cluster's authority than the one in the state store of ${spec.name}; restore that cluster's state store, or clean the host first`,
+        );
+      }
+    }
+    if (key === 'etcd-data' && !authorities.has('etcd-ca')) {
+      problems.push(
+        `${path} holds data of another cluster, and the state store of ${spec.name} has no authority for it; restore the state store, or move the data away`,
+      );
+    }
+    if (key === 'port') {
+      const owner = host.roles.flatMap((role) => ports[role]).find(([port]) => String(port) === path)?.[1];
+      if (owner !== undefined && digest !== undefined && !digest.startsWith(owner)) {
+        problems.push(`port ${path} is taken by ${digest || 'another program'}; ${owner} needs it; stop that program`);
+      }
+    }
+  }
+  return { problems, clockMs: Number(value('clock')) };
+}

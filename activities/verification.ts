@@ -1,0 +1,183 @@
+import { PassThrough } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Exec, type V1Pod, type V1Service, type V1Status } from '@kubernetes/client-node';
+import type { Manifest } from '../cluster/addons/manifest.js';
+import { hostsWithRole } from '../cluster/topology.js';
+import { requireSupport } from '../cluster/versions.js';
+import type { ClusterContext } from './cluster-context.js';
+import { NotYetError } from './activity.js';
+import { nodeStates, until } from './control-plane.js';
+import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
+
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Why it failed, in a few words; empty when it passed. */
+  readonly detail: string;
+}
+
+const NAMESPACE = 'ha-kubernetes-check';
+const labels = { app: 'myapp' };
+const PODS_DEADLINE_MS = 120_000;
+const CHECK_DEADLINE_MS = 30_000;
+
+/**
+ * The seed's own checks ("测试pod"): a deployment spread over nodes, pod to pod across them, a Service, a NodePort on
+ * every node, and the name of the DNS Service; in a namespace of their own, which is removed afterwards.
+ */
+export async function checkCluster(
+  context: ClusterContext,
+  signal: AbortSignal,
+  progress: (text: string) => void,
+): Promise<Check[]> {
+  const { spec, kubernetes } = context;
+  const nodes = (await nodeStates(kubernetes)).filter(({ ready }) => ready);
+  const replicas = Math.max(1, Math.min(2, nodes.length));
+  progress('start the test application');
+  for (const manifest of testApplication(requireSupport(spec.kubernetes).checkImage, replicas)) {
+    await kubernetes.apply(manifest);
+  }
+  try {
+    const pods = await until(() => runningPods(kubernetes, replicas), {
+      deadlineMs: PODS_DEADLINE_MS,
+      intervalMs: 500,
+      signal,
+    });
+    const service = await kubernetes.read<V1Service>({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { namespace: NAMESPACE, name: 'myapp' },
+    });
+    const nodePort = service?.spec?.ports?.[0]?.nodePort ?? 0;
+    const [first] = pods;
+    if (first === undefined) return [];
+    const other = pods.find((pod) => pod.node !== first.node) ?? first;
+    const inFirst = (name: string, command: readonly string[]): Promise<Check> =>
+      check(name, () => execute(kubernetes, first.name, command), signal);
+    const get = (url: string): readonly string[] => ['wget', '-q', '-O', '-', '-T', '3', url];
+    progress('check pods, Service, NodePort and DNS');
+    return await Promise.all([
+      Promise.resolve({
+        name: `deployment runs on ${replicas} node(s)`,
+        ok: new Set(pods.map(({ node }) => node)).size === replicas,
+        detail: `pods are on ${pods.map(({ node }) => node).join(', ')}`,
+      }),
+      inFirst(`pod to pod, ${first.node} to ${other.node}`, get(`http://${other.address}/`)),
+      inFirst('Service by its cluster IP', get(`http://${service?.spec?.clusterIP ?? ''}/`)),
+      inFirst('Service by its name', get(`http://myapp.${NAMESPACE}.svc.${spec.network.dnsDomain}/`)),
+      inFirst('DNS of kube-dns', ['nslookup', `kube-dns.kube-system.svc.${spec.network.dnsDomain}`]),
+      ...hostsWithRole(spec, 'node')
+        .filter(({ name }) => nodes.some((node) => node.name === name))
+        .map(({ name, address }) => inFirst(`NodePort on ${name}`, get(`http://${address}:${nodePort}/`))),
+    ]);
+  } finally {
+    await kubernetes.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
+  }
+}
+
+interface RunningPod {
+  readonly name: string;
+  readonly node: string;
+  readonly address: string;
+}
+
+async function runningPods(kubernetes: KubernetesApi, replicas: number): Promise<RunningPod[]> {
+  const pods = await kubernetes.list<V1Pod>('v1', 'Pod', NAMESPACE);
+  const ready = pods.filter((pod) =>
+    pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+  );
+  if (ready.length < replicas) {
+    throw new NotYetError(`${ready.length} of ${replicas} test pods are ready: ${pods.map(stateOf).join('; ')}`);
+  }
+  return ready.map((pod) => ({
+    name: pod.metadata?.name ?? '',
+    node: pod.spec?.nodeName ?? '',
+    address: pod.status?.podIP ?? '',
+  }));
+}
+
+function stateOf(pod: V1Pod): string {
+  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
+  const unscheduled = pod.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  return `${pod.metadata?.name ?? ''} ${waiting?.reason ?? unscheduled?.message ?? pod.status?.phase ?? ''}`;
+}
+
+/** A new Service takes a moment to reach every node, so a check may fail at first. */
+async function check(name: string, attempt: () => Promise<string | undefined>, signal: AbortSignal): Promise<Check> {
+  const deadline = Date.now() + CHECK_DEADLINE_MS;
+  for (;;) {
+    const detail = await attempt().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+    if (detail === undefined) return { name, ok: true, detail: '' };
+    if (Date.now() > deadline) return { name, ok: false, detail };
+    await delay(500, undefined, { signal });
+  }
+}
+
+/** Runs a command in a test pod; resolves to undefined on success, else to the reason. */
+async function execute(
+  kubernetes: KubernetesApi,
+  pod: string,
+  command: readonly string[],
+): Promise<string | undefined> {
+  return kubernetes.request(`run ${command[0] ?? ''} in ${pod}`, async (config) => {
+    const output = new PassThrough();
+    let text = '';
+    output.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-200)));
+    return new Promise<string | undefined>((resolve, reject) => {
+      const ended = ({ status }: V1Status): void => {
+        resolve(status === 'Success' ? undefined : text.trim() || 'the command failed');
+      };
+      new Exec(config)
+        .exec(NAMESPACE, pod, 'myapp', [...command], output, output, null, false, ended)
+        .then((socket) => {
+          socket.on('error', reject);
+        })
+        .catch(reject);
+    });
+  });
+}
+
+function testApplication(image: string, replicas: number): Manifest[] {
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'myapp', namespace: NAMESPACE },
+      spec: {
+        replicas,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            // The pods only answer with their own name: nothing is lost when they go at once.
+            terminationGracePeriodSeconds: 0,
+            automountServiceAccountToken: false,
+            affinity: {
+              podAntiAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: [
+                  { labelSelector: { matchLabels: labels }, topologyKey: 'kubernetes.io/hostname' },
+                ],
+              },
+            },
+            containers: [
+              {
+                name: 'myapp',
+                image,
+                imagePullPolicy: 'IfNotPresent',
+                ports: [{ containerPort: 80 }],
+                readinessProbe: { httpGet: { path: '/', port: 80 }, periodSeconds: 1 },
+              },
+            ],
+          },
+        },
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'myapp', namespace: NAMESPACE },
+      spec: { type: 'NodePort', selector: labels, ports: [{ port: 80, targetPort: 80 }] },
+    },
+  ];
+}

@@ -1,0 +1,127 @@
+import { WorkflowFailedError, type Client, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import { openStateStore } from '../activities/state-store/file-state-store.js';
+import { seconds } from '../cluster/duration.js';
+import type { LeaseName } from '../cluster/leases.js';
+import type { ClusterSpec } from '../cluster/spec.js';
+import { hostByName } from '../cluster/topology.js';
+import type * as workflows from '../workflows/index.js';
+import { clusterWorkflowId, TASK_QUEUE, type DeployInput } from '../workflows/messages.js';
+import { UserError } from './errors.js';
+import { writeJson } from './output.js';
+import { watch } from './progress.js';
+import { wholeStatus } from './run-status.js';
+import { explain, operator, uiAddress, withTemporal } from './temporal.js';
+
+export interface FollowOptions {
+  readonly json?: string | true;
+  readonly detach?: true;
+}
+
+/** Starts deploy-ha, follows it, and says what came of it. */
+export async function deployHa(spec: ClusterSpec, options: FollowOptions): Promise<void> {
+  await change<typeof workflows.deployHa>(spec, 'deployHa', [await snapshot(spec)], options, (result, run) => ({
+    text: [
+      result.changed === 0 ? 'nothing had to be changed' : `${result.changed} things were changed`,
+      `nodes: ${result.nodes.map(({ name, ready, version }) => `${name} ${ready ? 'Ready' : 'not Ready'} ${version}`).join(', ')}`,
+      `etcd: ${result.etcd.members} members, ${result.etcd.leader} leads`,
+      `checks: ${result.checks.filter(({ ok }) => ok).length} of ${result.checks.length} passed`,
+      `kubeconfig: ${result.kubeconfig}`,
+    ],
+    json: { ...result, ...run },
+  }));
+}
+
+/** Starts add-node for one host, follows it, and says what came of it. */
+export async function addNode(spec: ClusterSpec, host: string, options: FollowOptions): Promise<void> {
+  if (!spec.hosts.some(({ name }) => name === host)) {
+    throw new UserError(`${host} is no host of this file; its hosts are ${spec.hosts.map(({ name }) => name).join(', ')}`);
+  }
+  if (!hostByName(spec, host).roles.includes('node')) {
+    throw new UserError(`${host} has roles ${hostByName(spec, host).roles.join(', ')}; add-node needs the role node`);
+  }
+  const input = { ...(await snapshot(spec)), host };
+  await change<typeof workflows.addNode>(spec, 'addNode', [input], options, (result, run) => ({
+    text: [result.changed === 0 ? `${host} is a member already` : `${host} is Ready`],
+    json: { host, ...result, ...run },
+  }));
+}
+
+/** Starts a failover drill, follows it, and says what was measured. */
+export async function failoverDrill(spec: ClusterSpec, lease: LeaseName, options: FollowOptions): Promise<void> {
+  const { cluster, specDigest } = await snapshot(spec);
+  const input = { cluster, specDigest, lease };
+  await change<typeof workflows.failoverDrill>(spec, 'failoverDrill', [input], options, (result, run) => ({
+    text: [
+      `${result.victim} was powered off; its leases moved after ${result.leaseMoveSeconds.toFixed(1)} s`,
+      ...Object.entries(result.after).map(([name, holder]) => `${name}: ${result.before[name as LeaseName]} -> ${holder}`),
+      result.nodesNotReady.length === 0
+        ? 'no node left Ready'
+        : `nodes that left Ready meanwhile: ${result.nodesNotReady.join(', ')}`,
+      `${result.victim} is back, all is as before`,
+    ],
+    json: { ...result, ...run },
+  }));
+}
+
+/** Keeps the spec in the state store; workflows and activities refer to it by digest. */
+async function snapshot(spec: ClusterSpec): Promise<DeployInput> {
+  const store = await openStateStore();
+  const specDigest = await (await store.cluster(spec.name)).putSpec(spec);
+  return { cluster: spec.name, specDigest, approvalDeadlineSeconds: seconds(spec.approvals.deadline) };
+}
+
+interface RunFacts {
+  readonly seconds: number;
+  readonly ui: string;
+}
+
+async function change<W extends (...args: never[]) => Promise<unknown>>(
+  spec: ClusterSpec,
+  workflow: string,
+  args: Parameters<W>,
+  options: FollowOptions,
+  report: (result: Awaited<ReturnType<W>>, run: RunFacts) => { text: string[]; json: unknown },
+): Promise<void> {
+  await withTemporal(async (client) => {
+    const workflowId = clusterWorkflowId(spec.name);
+    const ui = uiAddress(workflowId);
+    const handle = await start(client, spec.name, workflow, args);
+    process.stderr.write(`${workflow} of ${spec.name} started by ${operator()}; history: ${ui}\n`);
+    if (options.detach === true) return;
+    const started = Date.now();
+    const result = await follow(client, handle, spec.name);
+    const { text, json } = report(result as Awaited<ReturnType<W>>, { seconds: (Date.now() - started) / 1000, ui });
+    process.stderr.write(`${text.map((line) => `  ${line}`).join('\n')}\n`);
+    await writeJson(options.json, json);
+  });
+}
+
+async function start(
+  client: Client,
+  cluster: string,
+  workflow: string,
+  args: readonly unknown[],
+): Promise<WorkflowHandleWithFirstExecutionRunId> {
+  try {
+    return await client.workflow.start(workflow, {
+      workflowId: clusterWorkflowId(cluster),
+      taskQueue: TASK_QUEUE,
+      args: [...args],
+      staticSummary: `${workflow} of ${cluster}`,
+    });
+  } catch (error) {
+    throw explain(error, cluster);
+  }
+}
+
+async function follow(client: Client, handle: WorkflowHandleWithFirstExecutionRunId, cluster: string): Promise<unknown> {
+  let over = false;
+  const result = handle.result().finally(() => (over = true));
+  await Promise.all([watch(() => wholeStatus(client, cluster), () => over), result.catch(() => undefined)]);
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof WorkflowFailedError) throw new Error(error.cause?.message ?? error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,17 @@
+/** Something the user can mend; shown as it is, without a stack, with exit code 2. */
+export class UserError extends Error {}
+
+/** Runs a command of a client and ends the process with its exit code: 0 done, 1 failed, 2 wrong use. */
+export async function runCommand(command: () => Promise<unknown>): Promise<void> {
+  try {
+    await command();
+  } catch (error) {
+    if (error instanceof UserError) {
+      process.stderr.write(`error: ${error.message}\n`);
+      process.exitCode = 2;
+    } else {
+      process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
+  }
+}

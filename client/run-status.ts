@@ -1,0 +1,39 @@
+import type { Client } from '@temporalio/client';
+import { noApprovals } from '../workflows/approvals.js';
+import type { StepRecord } from '../workflows/dag.js';
+import { clusterWorkflowId, statusQuery, type RunStatus } from '../workflows/messages.js';
+
+/** A run of a cluster with what its children say of themselves. */
+export interface WholeStatus extends Omit<RunStatus, 'children'> {
+  readonly workflowId: string;
+  /** Temporal's word: RUNNING, COMPLETED, FAILED, ... */
+  readonly state: string;
+}
+
+/** Asks the newest run of a cluster, and every workflow that it started, for their status. */
+export async function wholeStatus(client: Client, cluster: string): Promise<WholeStatus> {
+  const workflowId = clusterWorkflowId(cluster);
+  const handle = client.workflow.getHandle(workflowId);
+  const [{ status }, root] = await Promise.all([handle.describe(), handle.query(statusQuery)]);
+  const children = await Promise.all(
+    root.children.map(({ workflowId: child }) =>
+      client.workflow
+        .getHandle(child)
+        .query(statusQuery)
+        // It has only just been started, or has just ended: its parent knows.
+        .catch(() => ({ steps: [] as readonly StepRecord[], approvals: noApprovals })),
+    ),
+  );
+  const { children: _children, ...rest } = root;
+  return {
+    ...rest,
+    workflowId,
+    state: status.name,
+    steps: [...root.steps, ...children.flatMap(({ steps }) => steps)],
+    approvals: {
+      pending: [root, ...children].flatMap(({ approvals }) => approvals.pending),
+      decided: [root, ...children].flatMap(({ approvals }) => approvals.decided),
+      refused: [root, ...children].flatMap(({ approvals }) => approvals.refused),
+    },
+  };
+}

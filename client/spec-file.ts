@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { validateSpec, type ClusterSpec, type SpecProblem } from '../cluster/spec.js';
+import { UserError } from './errors.js';
+
+/**
+ * Reads and validates a cluster file. Relative paths in it are relative to the file, and leave here absolute.
+ *
+ * @throws UserError with every problem: where (path and line), the value, what is allowed, the fix
+ */
+export async function readSpec(path: string): Promise<ClusterSpec> {
+  const lines = new LineCounter();
+  const document = parseDocument(await readText(path), { lineCounter: lines });
+  const [syntax] = document.errors;
+  if (syntax !== undefined) throw new UserError(`${path} is not YAML: ${syntax.message}`);
+  const result = validateSpec(document.toJS());
+  if ('problems' in result) {
+    const texts = result.problems.map((problem) => describe(problem, path, document, lines));
+    throw new UserError(`${path} cannot be used (nothing was touched):\n${texts.join('\n')}`);
+  }
+  return withAbsolutePaths(result.spec, dirname(resolve(path)));
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    throw new UserError(`cannot read ${path} (${code}); name a cluster file with -f, such as examples/seed.yaml`);
+  }
+}
+
+function describe(problem: SpecProblem, path: string, document: Document, lines: LineCounter): string {
+  const where = problem.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('').replace(/^\./, '');
+  const line = lineOf(problem.path, document, lines);
+  return [
+    `  ${path}${line === undefined ? '' : `:${line}`}: ${where || 'the file'}`,
+    `    is:      ${problem.value === undefined ? 'missing' : JSON.stringify(problem.value)}`,
+    `    allowed: ${problem.allowed}`,
+    `    fix:     ${problem.fix}`,
+  ].join('\n');
+}
+
+/** Line of the nearest node that exists on the way to the path. */
+function lineOf(path: readonly (string | number)[], document: Document, lines: LineCounter): number | undefined {
+  for (let length = path.length; length > 0; length -= 1) {
+    const node = document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return undefined;
+}
+
+function withAbsolutePaths(spec: ClusterSpec, base: string): ClusterSpec {
+  const absolute = (path: string): string =>
+    isAbsolute(path) || path.startsWith('~/') || /^https?:\/\//.test(path) ? path : resolve(base, path);
+  const ssh = <T extends { identityFile?: string | undefined; knownHosts?: string | undefined }>(settings: T): T => ({
+    ...settings,
+    ...(settings.identityFile === undefined ? {} : { identityFile: absolute(settings.identityFile) }),
+    ...(settings.knownHosts === undefined ? {} : { knownHosts: absolute(settings.knownHosts) }),
+  });
+  const { mirror, lock } = spec.artifacts;
+  return {
+    ...spec,
+    ssh: ssh(spec.ssh),
+    hosts: spec.hosts.map((host) => (host.ssh === undefined ? host : { ...host, ssh: ssh(host.ssh) })),
+    artifacts: {
+      ...(mirror === undefined ? {} : { mirror: absolute(mirror) }),
+      ...(lock === undefined ? {} : { lock: absolute(lock) }),
+    },
+  };
+}

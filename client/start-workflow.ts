@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+import { Command, Option } from 'commander';
+import { leaseNames, type LeaseName } from '../cluster/leases.js';
+import { addNode, deployHa, failoverDrill } from './changes.js';
+import { runCommand } from './errors.js';
+import { plan } from './plan.js';
+import { readSpec } from './spec-file.js';
+import { abort, answerStep, hostBack, status } from './steering.js';
+
+const file = (): Option => new Option('-f, --file <cluster.yaml>', 'the cluster').makeOptionMandatory();
+const json = (): Option => new Option('--json [path]', 'write the result as JSON to a file, or to standard output');
+const detach = (): Option => new Option('--detach', 'start it and return; watch it later with: status --watch');
+const cluster = (): Option => new Option('--cluster <name>', 'name of the cluster').makeOptionMandatory();
+
+const program = new Command('start-workflow')
+  .description('Builds and drills a highly available Kubernetes on your own hosts, as durable Temporal workflows.')
+  .showHelpAfterError('(add --help for the options)');
+
+program
+  .command('deploy-ha')
+  .description('build the cluster of a file, finish building it, or find that there is nothing to do')
+  .addOption(file())
+  .addOption(json())
+  .addOption(detach())
+  .action((options: ChangeOptions) => runCommand(async () => deployHa(await readSpec(options.file), options)));
+
+program
+  .command('add-node')
+  .description('join one host of the file, with role node, to the running cluster')
+  .argument('<host>', 'name of the host in the file')
+  .addOption(file())
+  .addOption(json())
+  .addOption(detach())
+  .action((host: string, options: ChangeOptions) =>
+    runCommand(async () => addNode(await readSpec(options.file), host, options)),
+  );
+
+program
+  .command('failover-drill')
+  .description('power off the master that holds a lease, see the lease move, bring the master back')
+  .addOption(file())
+  .addOption(new Option('--lease <name>', 'whose holder is taken away').choices(leaseNames).default(leaseNames[0]))
+  .addOption(json())
+  .addOption(detach())
+  .action((options: ChangeOptions & { lease: LeaseName }) =>
+    runCommand(async () => failoverDrill(await readSpec(options.file), options.lease, options)),
+  );
+
+program
+  .command('plan')
+  .description('show what deploy-ha would change on each host and why; changes nothing')
+  .addOption(file())
+  .addOption(json())
+  .action((options: ChangeOptions) => runCommand(async () => plan(await readSpec(options.file), options.json)));
+
+program
+  .command('validate')
+  .description('check a cluster file without touching anything')
+  .addOption(file())
+  .action((options: { file: string }) =>
+    runCommand(async () => {
+      const spec = await readSpec(options.file);
+      process.stdout.write(`${options.file} is valid: cluster ${spec.name}, Kubernetes ${spec.kubernetes}, ${spec.hosts.length} hosts\n`);
+    }),
+  );
+
+program
+  .command('status')
+  .description("show the cluster's newest run; --watch follows it until it ends")
+  .addOption(cluster())
+  .option('--watch', 'follow it until it ends')
+  .addOption(json())
+  .action((options: { cluster: string; watch?: true; json?: string | true }) => runCommand(() => status(options)));
+
+for (const [name, answer, description] of [
+  ['retry-step', 'retry', 'try a held step again'],
+  ['skip-step', 'skip', 'go on without a held step'],
+] as const) {
+  program
+    .command(name)
+    .description(description)
+    .argument('<step>', 'id of the step, as status shows it')
+    .addOption(cluster())
+    .action((step: string, options: { cluster: string }) => runCommand(() => answerStep(options.cluster, step, answer)));
+}
+
+program
+  .command('abort')
+  .description('end the run; what is done stays done, and the next deploy-ha goes on from there')
+  .addOption(cluster())
+  .requiredOption('--reason <text>', 'why, for the record')
+  .action((options: { cluster: string; reason: string }) => runCommand(() => abort(options.cluster, options.reason)));
+
+program
+  .command('host-back')
+  .description('tell a drill that its host has been switched on by hand')
+  .argument('<host>')
+  .addOption(cluster())
+  .action((host: string, options: { cluster: string }) => runCommand(() => hostBack(options.cluster, host)));
+
+export interface ChangeOptions {
+  readonly file: string;
+  readonly json?: string | true;
+  readonly detach?: true;
+}
+
+await program.parseAsync();

@@ -1,0 +1,47 @@
+import { hostname, userInfo } from 'node:os';
+import { Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { clusterWorkflowId } from '../workflows/messages.js';
+import { UserError } from './errors.js';
+
+const CONNECT_TIMEOUT = '5 seconds';
+
+/** Where Temporal's own pages are, for people to look at. */
+export function uiAddress(workflowId: string): string {
+  const base = process.env['HA_KUBERNETES_UI'] ?? 'http://127.0.0.1:8233';
+  return `${base}/namespaces/${process.env['TEMPORAL_NAMESPACE'] ?? 'default'}/workflows/${encodeURIComponent(workflowId)}`;
+}
+
+/** Who acts, for the audit trail; self-asserted unless Temporal itself authenticates its clients. */
+export function operator(): string {
+  return `${userInfo().username}@${hostname()}`;
+}
+
+/** Connects as the environment and temporal.toml say (envconfig), does something, and disconnects. */
+export async function withTemporal<T>(use: (client: Client) => Promise<T>): Promise<T> {
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const address = connectionOptions.address ?? 'localhost:7233';
+  const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT }).catch(() => {
+    throw new UserError(
+      `no Temporal server answers at ${address}; start one (script/temporal, or docker compose up) or set TEMPORAL_ADDRESS`,
+    );
+  });
+  try {
+    return await use(new Client({ connection, identity: operator(), ...(namespace === undefined ? {} : { namespace }) }));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Turns what Temporal says about a run that exists, or does not, into what a user can do. */
+export function explain(error: unknown, cluster: string): unknown {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) {
+    return new UserError(
+      `cluster ${cluster} is being changed by ${clusterWorkflowId(cluster)} already, one change at a time; watch it: start-workflow status --cluster ${cluster} --watch`,
+    );
+  }
+  if (error instanceof WorkflowNotFoundError) {
+    return new UserError(`nothing is running or was run for cluster ${cluster}; start with: start-workflow deploy-ha -f cluster.yaml`);
+  }
+  return error;
+}

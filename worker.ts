@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { pino } from 'pino';
+import { ArtifactCache } from './activities/artifacts/artifact-cache.js';
+import { ClusterContexts } from './activities/cluster-context.js';
+import { createActivities } from './activities/index.js';
+import { openStateStore } from './activities/state-store/file-state-store.js';
+import { TASK_QUEUE } from './workflows/messages.js';
+
+/** Longest step that a stopping worker waits for; what is not done by then is tried again by another worker. */
+const SHUTDOWN_GRACE = '20 seconds';
+
+/** Composes the worker: state store, connections, activities and workflows; runs until it is told to stop. */
+async function main(): Promise<void> {
+  const log = pino({ name: 'worker', level: process.env.HA_KUBERNETES_LOG_LEVEL ?? 'info' });
+  Runtime.install({
+    logger: {
+      // Temporal's own lines go where ours go, in the same form.
+      log: (level, message, meta) => log[level === 'TRACE' ? 'trace' : (level.toLowerCase() as 'info')](meta ?? {}, message),
+      trace: (message, meta) => log.trace(meta ?? {}, message),
+      debug: (message, meta) => log.debug(meta ?? {}, message),
+      info: (message, meta) => log.info(meta ?? {}, message),
+      warn: (message, meta) => log.warn(meta ?? {}, message),
+      error: (message, meta) => log.error(meta ?? {}, message),
+    },
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+  });
+  const store = await openStateStore();
+  const cache = await ArtifactCache.open(store.artifactsDirectory);
+  const contexts = new ClusterContexts(store, cache, log);
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const connection = await NativeConnection.connect(connectionOptions);
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace: namespace ?? 'default',
+      taskQueue: TASK_QUEUE,
+      workflowsPath: fileURLToPath(new URL('./workflows/index.js', import.meta.url)),
+      activities: createActivities({ store, cache, contexts, log }),
+      shutdownGraceTime: SHUTDOWN_GRACE,
+      shutdownForceTime: '30 seconds',
+      // How soon a cancelled activity hears of it.
+      maxHeartbeatThrottleInterval: '5 seconds',
+      // Bounds memory: a run that is not cached is replayed.
+      maxCachedWorkflows: 100,
+      maxConcurrentActivityTaskExecutions: 50,
+    });
+    log.info({ taskQueue: TASK_QUEUE, address: connectionOptions.address }, 'the worker is ready');
+    await worker.run();
+  } finally {
+    await contexts.close();
+    await connection.close();
+  }
+}
+
+await main();

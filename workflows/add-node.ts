@@ -1,0 +1,72 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { HostInspection } from '../cluster/preflight.js';
+import type { Step } from '../cluster/steps.js';
+import { brief, patient } from './activities.js';
+import { FATAL, type StepOutcome, type StepRecord } from './dag.js';
+import type { AddNodeInput } from './messages.js';
+import { Run } from './run.js';
+import { performCommon } from './steps.js';
+
+export interface AddNodeResult {
+  readonly steps: readonly StepRecord[];
+  readonly changed: number;
+}
+
+/** Joins one node: a child of deploy-ha for each node, and the same by itself on a running cluster. */
+export async function addNode(input: AddNodeInput): Promise<AddNodeResult> {
+  const run = new Run<Step>('add-node', input.cluster);
+  const steps = await brief.planNode(input, input.host);
+  const inspections: HostInspection[] = [];
+  await run.perform(steps, (step) =>
+    step.action.kind === 'approve-csr'
+      ? approveCertificateRequest(run, step, input)
+      : performCommon(step, input, inspections),
+  );
+  const records = run.steps();
+  return { steps: records, changed: records.reduce((sum, step) => sum + step.changed, 0) };
+}
+
+/**
+ * The machine checks what a machine can; then a person decides, or the inventory's rule. A denial and a deadline that
+ * passes both end the join: the request is denied in the cluster and the token is taken back, so nothing stays open.
+ */
+async function approveCertificateRequest(run: Run<Step>, step: Step, input: AddNodeInput): Promise<StepOutcome> {
+  const found = await patient.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
+  if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'is a member already' };
+  const { request, byInventory } = found;
+  const decision = byInventory
+    ? {
+        node: request.node,
+        csrSha256: request.csrSha256,
+        decision: 'approve' as const,
+        approver: 'inventory',
+        reason: 'exact match with the spec (approvals.policy: inventory)',
+      }
+    : await run.decision(request, input.approvalDeadlineSeconds);
+  if (decision?.decision === 'approve') {
+    await brief.decideCertificateRequest.executeWithOptions({ summary: `Approve the request of ${input.host}` }, [
+      input,
+      request,
+      decision,
+    ]);
+    return { attempts: found.attempts, changed: 1, note: `approved by ${decision.approver}` };
+  }
+  const [type, why] =
+    decision === undefined
+      ? ['ApprovalExpired', `nobody answered the request of ${input.host} within ${input.approvalDeadlineSeconds} s`]
+      : ['CsrDenied', `${decision.approver} denied the request of ${input.host}${reason(decision.reason)}`];
+  await brief.decideCertificateRequest.executeWithOptions({ summary: `Deny the request of ${input.host}` }, [
+    input,
+    request,
+    { node: request.node, decision: 'deny', approver: decision?.approver ?? 'deadline', reason: why },
+  ]);
+  await brief.revokeBootstrapToken.executeWithOptions({ summary: `Take the bootstrap token of ${input.host} back` }, [
+    input,
+    input.host,
+  ]);
+  throw ApplicationFailure.create({ type: FATAL, nonRetryable: true, message: why, details: [type] });
+}
+
+function reason(text: string | undefined): string {
+  return text === undefined ? '' : `: ${text}`;
+}

@@ -1,0 +1,64 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { LeaseName } from '../cluster/leases.js';
+import type { StepRecord } from './dag.js';
+import type { ApprovalState, Decision, DecisionReply } from './approvals.js';
+
+/** Names and payloads of everything that clients and workflows say to each other: the only file that both import. */
+
+export type Operation = 'deploy-ha' | 'add-node' | 'failover-drill';
+
+/** Points at a snapshot of the spec in the state store; the spec itself never travels. */
+export interface SpecReference {
+  readonly cluster: string;
+  /** sha256 of the snapshot's canonical JSON. */
+  readonly specDigest: string;
+}
+
+export interface DeployInput extends SpecReference {
+  /** Overrides the spec's deadline for an approval, in seconds. */
+  readonly approvalDeadlineSeconds: number;
+}
+
+export interface AddNodeInput extends DeployInput {
+  readonly host: string;
+}
+
+export interface DrillInput extends SpecReference {
+  /** Lease whose holder is taken away. */
+  readonly lease: LeaseName;
+}
+
+/** What the `status` query answers, for any workflow of a cluster. */
+export interface RunStatus {
+  readonly operation: Operation;
+  readonly cluster: string;
+  readonly steps: readonly StepRecord[];
+  readonly approvals: ApprovalState;
+  /** Workflows that this one started, by host; their status is asked from themselves. */
+  readonly children: readonly { readonly host: string; readonly workflowId: string }[];
+  /** What the run waits for from a person, other than approvals and held steps. */
+  readonly waitingFor?: string;
+}
+
+/** All changing workflows of a cluster share this id, so that Temporal itself refuses a second one. */
+export function clusterWorkflowId(cluster: string): string {
+  return `ha-kubernetes/${cluster}`;
+}
+
+/** Workflow id of a node's join when it is a child of deploy-ha. */
+export function nodeWorkflowId(cluster: string, host: string): string {
+  return `${clusterWorkflowId(cluster)}/${host}`;
+}
+
+export const TASK_QUEUE = 'ha-kubernetes';
+
+export const statusQuery = defineQuery<RunStatus>('status');
+/** A person's decision about a node's certificate request; sendable from the CLI, the Temporal UI and `temporal`. */
+export const approveCsrSignal = defineSignal<[Decision]>('approve-csr');
+/** The same decision with a typed answer; needs a live worker. */
+export const decideCsrUpdate = defineUpdate<DecisionReply, [Decision]>('decide-csr');
+export const retryStepSignal = defineSignal<[string]>('retry-step');
+export const skipStepSignal = defineSignal<[string]>('skip-step');
+export const abortSignal = defineSignal<[string]>('abort');
+/** A person says that the host of a drill has its power back. */
+export const hostBackSignal = defineSignal<[string]>('host-back');

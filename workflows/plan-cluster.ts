@@ -1,0 +1,28 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+import type { SpecReference } from './messages.js';
+
+const { planHost, listHosts } = proxyActivities<Activities>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { maximumAttempts: 3 },
+});
+
+export interface PlannedChange {
+  readonly component: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface HostPlan {
+  readonly host: string;
+  readonly changes: readonly PlannedChange[];
+}
+
+/** What deploy-ha would change on each host and why. Reads only, so it may run beside anything. */
+export async function planCluster(reference: SpecReference): Promise<HostPlan[]> {
+  const { hosts } = await listHosts(reference);
+  return Promise.all(
+    hosts.map((host) => planHost.executeWithOptions({ summary: `See what would change on ${host}` }, [reference, host])),
+  );
+}
