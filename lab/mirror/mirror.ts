@@ -69,6 +69,10 @@ async function sourceSteps(
   goCache: string,
 ): Promise<Record<string, Step>> {
   const steps: Record<string, Step> = {};
+  // Asked once for all: each question costs apt a second.
+  const candidates = await apt.candidates(
+    Object.values(sources).flatMap((recipe) => (recipe.kind === 'debian-packages' ? recipe.packages : [])),
+  );
   const source = (name: string): Step => {
     const step = steps[name];
     if (step === undefined) throw new RangeError(`source "${name}" must stand in the plan before what is made from it`);
@@ -77,7 +81,7 @@ async function sourceSteps(
   for (const [name, recipe] of Object.entries(sources)) {
     switch (recipe.kind) {
       case 'debian-packages':
-        steps[name] = await debianPackages(name, recipe, apt);
+        steps[name] = debianPackages(name, recipe, apt, candidates);
         break;
       case 'kubernetes-source':
         steps[name] = await kubernetesSource(name, recipe, apt, goCache);

@@ -9,13 +9,19 @@ import type { Step } from '../step.js';
 /**
  * Output: the packages' files, unpacked over each other; no maintainer script runs.
  *
+ * @param candidates version that apt offers of every package
  * @throws LabError if Debian meanwhile offers another upstream version than the plan names
  */
-export async function debianPackages(name: string, source: DebianPackages, apt: Apt): Promise<Step> {
-  const versions = await apt.candidates(source.packages);
+export function debianPackages(
+  name: string,
+  source: DebianPackages,
+  apt: Apt,
+  candidates: Readonly<Record<string, string>>,
+): Step {
+  const versions = Object.fromEntries(source.packages.map((wanted) => [wanted, candidates[wanted] ?? '']));
   const [first = ''] = source.packages;
   const offered = versions[first] ?? '';
-  if (source.upstream !== undefined && !upstreamVersion(offered).startsWith(source.upstream)) {
+  if (source.upstream !== undefined && upstreamVersion(offered) !== source.upstream) {
     throw new LabError(
       `the plan builds "${name}" from ${first} ${source.upstream}, but apt offers ${offered}: change the version in the plan, everywhere it stands`,
     );
