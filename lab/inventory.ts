@@ -1,7 +1,8 @@
-import { leaderOf, isOn } from './power.js';
-import { type HostSpec, listHosts } from './hosts.js';
+import { currentCuts } from './cuts.js';
 import { LabError } from './errors.js';
+import { type HostSpec, listHosts } from './hosts.js';
 import type { LabPaths } from './paths.js';
+import { isOn, leaderOf } from './power.js';
 import { sshAnswers } from './ssh.js';
 
 /** What a deployer needs in order to reach the hosts. */
@@ -21,6 +22,10 @@ export interface HostStatus extends HostSpec {
   pid?: number;
   /** Whether its sshd greets. */
   ssh: boolean;
+  /** Whether its network cable is out. */
+  cut: boolean;
+  /** Hosts that it is cut from. */
+  cutFrom: string[];
 }
 
 /** @throws LabError if the lab has no hosts */
@@ -32,11 +37,20 @@ export async function inventory(paths: LabPaths): Promise<Inventory> {
 
 /** Looks at every host. */
 export async function labStatus(paths: LabPaths): Promise<HostStatus[]> {
+  const cuts = await currentCuts();
   return Promise.all(
     (await listHosts(paths)).map(async ({ name, address }): Promise<HostStatus> => {
-      if (!(await isOn(name))) return { name, address, power: 'off', ssh: false };
-      const pid = await leaderOf(name);
-      return { name, address, power: 'on', ...(pid === undefined ? {} : { pid }), ssh: await sshAnswers(address) };
+      const on = await isOn(name);
+      const pid = on ? await leaderOf(name) : undefined;
+      return {
+        name,
+        address,
+        power: on ? 'on' : 'off',
+        ...(pid === undefined ? {} : { pid }),
+        ssh: on && (await sshAnswers(address)),
+        cut: cuts.cables.has(name),
+        cutFrom: cuts.pairs.filter(([one]) => one === name).map(([, other]) => other),
+      };
     }),
   );
 }
@@ -44,13 +58,14 @@ export async function labStatus(paths: LabPaths): Promise<HostStatus[]> {
 /** The status as a table for people. */
 export function statusTable(statuses: readonly HostStatus[]): string {
   const rows = [
-    ['HOST', 'ADDRESS', 'POWER', 'PID', 'SSH'],
-    ...statuses.map(({ name, address, power, pid, ssh }) => [
+    ['HOST', 'ADDRESS', 'POWER', 'PID', 'SSH', 'CUT'],
+    ...statuses.map(({ name, address, power, pid, ssh, cut, cutFrom }) => [
       name,
       address,
       power,
       pid === undefined ? '-' : String(pid),
       ssh ? 'answers' : '-',
+      [...(cut ? ['cable'] : []), ...cutFrom.map((other) => `from ${other}`)].join(', '),
     ]),
   ];
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];

@@ -6,7 +6,7 @@ import { type HostRecord, findHost } from './hosts.js';
 import { inventory, labStatus, statusTable } from './inventory.js';
 import { labDown, labUp, switchOn } from './lifecycle.js';
 import { withLock } from './lock.js';
-import { setCable, setPath } from './network.js';
+import { type Connection, setCable, setPath } from './cuts.js';
 import { type LabPaths, labPaths } from './paths.js';
 import { isOn, powerKill, powerOff } from './power.js';
 import { installCommand, missingPackages, requirePrerequisites } from './prerequisites.js';
@@ -36,7 +36,7 @@ async function power(
   await withProgress(`power ${action} ${names.join(' ')}`, () => onAll(`power ${action}`, hosts, work));
 }
 
-async function setConnection(name: string, state: 'up' | 'down', from: string | undefined): Promise<void> {
+async function setConnection(name: string, state: Connection, from: string | undefined): Promise<void> {
   const paths = await ready();
   const host = await findHost(paths, name);
   if (from === undefined) {

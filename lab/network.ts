@@ -2,24 +2,15 @@ import { readdir } from 'node:fs/promises';
 import { BlockList } from 'node:net';
 import { execa } from 'execa';
 import { z } from 'zod';
+import { ensureCutsTable } from './cuts.js';
 import { LabError } from './errors.js';
 import { unmountBelow } from './mounts.js';
+import { hasLink, inSwitch, ip, labNamespaces, machineLink, namespaceOf, switchNamespace } from './netns.js';
 
 /** The lab's network: one switch, a namespace with a bridge, that has no way out. */
 export const subnet = { network: '172.16.0.0', prefix: 24, gateway: '172.16.0.1', machine: '172.16.0.254' } as const;
 
-/** Every namespace and link of the lab starts with this, so that it meets nothing else on the machine. */
-const prefix = 'hk-';
-const switchNamespace = `${prefix}switch`;
 const bridge = 'br0';
-/** The machine's own port on the switch: tools in the root namespace reach the hosts through it. */
-const machineLink = `${prefix}machine`;
-const cutsTable = ['bridge', 'lab'] as const;
-
-/** Name of the host's network namespace, and of its port on the switch. */
-export function namespaceOf(host: string): string {
-  return `${prefix}${host}`;
-}
 
 /** A route or an address of the machine: destination network, and the link that it is on. */
 export interface NetworkUse {
@@ -54,22 +45,10 @@ export async function refuseForeignUse(): Promise<void> {
   }
 }
 
-const names = z.array(z.object({ name: z.string() }).partial());
-const links = z.array(z.object({ ifname: z.string() }).partial());
-
-/** Names of the lab's network namespaces, the switch's last. */
-export async function labNamespaces(): Promise<string[]> {
-  const { stdout } = await execa('ip', ['-json', 'netns', 'list']);
-  const found = names.parse(JSON.parse(stdout === '' ? '[]' : stdout)).flatMap(({ name }) => name ?? []);
-  return found
-    .filter((name) => name.startsWith(prefix))
-    .sort((one, other) => Number(one === switchNamespace) - Number(other === switchNamespace));
-}
-
 /** Makes the switch, or whatever of it is missing. */
 export async function ensureSwitch(): Promise<void> {
   if (!(await labNamespaces()).includes(switchNamespace)) await ip('netns', 'add', switchNamespace);
-  if (!(await linksIn(switchNamespace)).includes(bridge)) {
+  if (!(await hasLink(bridge, switchNamespace))) {
     await inSwitch('link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0');
   }
   await inSwitch('address', 'replace', `${subnet.gateway}/${subnet.prefix}`, 'dev', bridge);
@@ -81,13 +60,7 @@ export async function ensureSwitch(): Promise<void> {
   await plugIn(machineLink, ['name', machineLink]);
   await ip('address', 'replace', `${subnet.machine}/${subnet.prefix}`, 'dev', machineLink);
   await ip('link', 'set', machineLink, 'up');
-  await nft(
-    `add table ${cutsTable.join(' ')}
-add set ${cutsTable.join(' ')} cuts { type ifname . ifname; }
-add chain ${cutsTable.join(' ')} forward { type filter hook forward priority 0; policy accept; }
-flush chain ${cutsTable.join(' ')} forward
-add rule ${cutsTable.join(' ')} forward iifname . oifname @cuts drop`,
-  );
+  await ensureCutsTable();
 }
 
 /**
@@ -110,7 +83,7 @@ export async function connect(host: string, address: string): Promise<void> {
 export async function disconnect(host: string): Promise<void> {
   const namespaces = await labNamespaces();
   const port = namespaceOf(host);
-  if (namespaces.includes(switchNamespace) && (await linksIn(switchNamespace)).includes(port)) {
+  if (namespaces.includes(switchNamespace) && (await hasLink(port, switchNamespace))) {
     await inSwitch('link', 'delete', port);
   }
   if (namespaces.includes(port)) await ip('netns', 'delete', port);
@@ -118,57 +91,22 @@ export async function disconnect(host: string): Promise<void> {
 
 /** Removes every namespace of the lab and the machine's port. */
 export async function removeNetwork(): Promise<void> {
-  if ((await linksIn()).includes(machineLink)) await ip('link', 'delete', machineLink);
+  if (await hasLink(machineLink)) await ip('link', 'delete', machineLink);
   for (const namespace of await labNamespaces()) await ip('netns', 'delete', namespace);
   // ip-netns mounts its directory over itself for the first namespace and leaves that for good.
   if ((await readdir('/run/netns').catch(() => ['none'])).length === 0) await unmountBelow('/run/netns');
 }
 
-/** Takes the cable out of the host's port on the switch, or puts it in again. */
-export async function setCable(host: string, state: 'up' | 'down'): Promise<void> {
-  await inSwitch('link', 'set', namespaceOf(host), state);
-}
-
-/** Drops every frame between two hosts, both ways, or lets them pass again. Outlives a power cycle of either. */
-export async function setPath(one: string, other: string, state: 'up' | 'down'): Promise<void> {
-  const [a, b] = [namespaceOf(one), namespaceOf(other)];
-  const cuts = `element ${cutsTable.join(' ')} cuts { "${a}" . "${b}", "${b}" . "${a}" }`;
-  // Added first, so that healing what is whole is no error.
-  await nft(state === 'down' ? `add ${cuts}` : `add ${cuts}\ndelete ${cuts}`);
-}
-
 /** Makes `port` of the switch unless it is there; `peer` describes the other end of the cable in ip-link's words. */
 async function plugIn(port: string, peer: readonly string[]): Promise<void> {
-  if (!(await linksIn(switchNamespace)).includes(port)) {
+  if (!(await hasLink(port, switchNamespace))) {
     await ip('link', 'add', port, 'netns', switchNamespace, 'type', 'veth', 'peer', ...peer);
   }
   await inSwitch('link', 'set', port, 'master', bridge, 'up');
-}
-
-async function linksIn(namespace?: string): Promise<string[]> {
-  const { stdout } = await execa('ip', [
-    ...(namespace === undefined ? [] : ['-netns', namespace]),
-    '-json',
-    'link',
-    'show',
-  ]);
-  return links.parse(JSON.parse(stdout)).flatMap(({ ifname }) => ifname ?? []);
 }
 
 /** A locally administered MAC of its own for each address: a host that returns is known to its peers' ARP caches. */
 export function macAddress(address: string): string {
   const bytes = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
   return ['02', '00', ...bytes].join(':');
-}
-
-async function ip(...args: string[]): Promise<void> {
-  await execa('ip', args);
-}
-
-async function inSwitch(...args: string[]): Promise<void> {
-  await ip('-netns', switchNamespace, ...args);
-}
-
-async function nft(script: string): Promise<void> {
-  await execa('ip', ['netns', 'exec', switchNamespace, 'nft', '--file', '-'], { input: script });
 }

@@ -4,7 +4,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { volumeBinds } from './disk.js';
 import { unmountBelow } from './mounts.js';
-import { namespaceOf } from './network.js';
+import { namespaceOf } from './netns.js';
 import { type LabPaths, hostPaths } from './paths.js';
 
 /**

@@ -40,7 +40,7 @@ export async function waitForSsh(paths: LabPaths, host: HostRecord, seconds: num
   throw new LabError(
     outcome === 'off'
       ? await startFailure(paths, host.name)
-      : `sshd at ${host.address} did not answer within ${seconds} s: look with "lab status", and at ${hostPaths(paths, host.name).console}`,
+      : `sshd at ${host.address} did not answer within ${seconds} s: see "lab status" (is it cut?) and ${hostPaths(paths, host.name).console}`,
   );
 }
 
