@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { execa } from 'execa';
+import { clusterFile, type ClusterFileOptions } from './cluster-file.js';
 import { LabError } from './errors.js';
 import { type HostRecord, findHost } from './hosts.js';
 import { inventory, labStatus, statusTable } from './inventory.js';
@@ -73,6 +74,18 @@ program
   .description('remove everything: hosts, network, mounts, control groups, disks; the base image stays cached')
   .action(async () => {
     await labDown(await ready());
+  });
+
+program
+  .command('cluster-file')
+  .description("print a cluster file for the seed's cluster on these hosts")
+  .option('--name <name>', 'name of the cluster', 'lab')
+  .option('--kubernetes <version>', 'version to deploy', 'v1.20.2')
+  .requiredOption('--mirror <directory>', 'artifact mirror, as "lab mirror" fills it')
+  .option('--without <hosts...>', 'hosts to leave out', [])
+  .addOption(new Option('--approvals <policy>').choices(['human', 'inventory']).default('human'))
+  .action(async (options: ClusterFileOptions) => {
+    process.stdout.write(clusterFile(await inventory(await ready()), options));
   });
 
 program

@@ -1,0 +1,46 @@
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import type { Inventory } from './inventory.js';
+
+/** What the cluster file is to say besides the lab's own facts. */
+export interface ClusterFileOptions {
+  /** Name of the cluster. */
+  readonly name: string;
+  /** e.g. `v1.20.2` */
+  readonly kubernetes: string;
+  /** Directory of the artifact mirror. */
+  readonly mirror: string;
+  /** Hosts to leave out, to be added later. */
+  readonly without: readonly string[];
+  readonly approvals: 'human' | 'inventory';
+}
+
+/**
+ * A cluster file for the seed's cluster on the lab's hosts: names and networks are the seed's, keys and power commands
+ * the lab's. Hosts named `master...` are etcd and control plane, the others nodes.
+ */
+export function clusterFile(lab: Inventory, options: ClusterFileOptions): string {
+  const program = fileURLToPath(new URL('lab.js', import.meta.url));
+  return stringify({
+    name: options.name,
+    kubernetes: options.kubernetes,
+    domain: 'mykernel.cn',
+    network: { pods: '10.244.0.0/16', services: '10.64.0.0/12', nodePorts: '20000-50000' },
+    // nspawn hosts are system containers.
+    hostKind: 'container',
+    approvals: { policy: options.approvals },
+    ssh: { user: lab.user, identityFile: lab.privateKey, knownHosts: lab.knownHosts },
+    artifacts: { mirror: options.mirror, lock: `${options.mirror}/artifacts.lock.yaml` },
+    hosts: lab.hosts
+      .filter(({ name }) => !options.without.includes(name))
+      .map(({ name, address }) => ({
+        name,
+        address,
+        roles: name.startsWith('master') ? ['etcd', 'control-plane'] : ['node'],
+        power: {
+          on: [process.execPath, program, 'power', 'on', name],
+          off: [process.execPath, program, 'power', 'kill', name],
+        },
+      })),
+  });
+}
