@@ -22,7 +22,8 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     env: { LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', ...options.env },
   };
   try {
-    const command = execa('nice', ['-n', '10', file, ...args], settings);
+    // A builder that is killed takes its compilers with it: left alone, they would race with those of the next run.
+    const command = execa('setpriv', ['--pdeathsig', 'KILL', 'nice', '-n', '10', file, ...args], settings);
     if (options.onLine !== undefined) {
       for await (const line of command.iterable({ from: 'stderr' })) options.onLine(line);
     }
