@@ -180,6 +180,9 @@ program
     process.exitCode = 1;
   });
 
+// Root's PATH lacks these after a plain su, and that is where ip, nft and debootstrap are.
+process.env['PATH'] = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+
 try {
   await program.parseAsync();
 } catch (error) {
