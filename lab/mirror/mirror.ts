@@ -28,7 +28,7 @@ export async function buildMirror(plan: MirrorPlan, cache: string, mirror: strin
   const start = Date.now();
   const { distribution, codename } = await debianRelease();
   const apt = await Apt.open(join(cache, 'apt'), codename);
-  const workshop = new Workshop(join(cache, 'steps'));
+  const workshop = new Workshop(join(cache, 'steps', plan.kubernetes));
   await workshop.sweep();
   const sources = await sourceSteps(plan.sources, apt, join(cache, 'go-cache'));
 
@@ -59,6 +59,7 @@ export async function buildMirror(plan: MirrorPlan, cache: string, mirror: strin
     images: plan.artifacts.flatMap(imageOf),
     packages: await packageSets(closures, packages, distribution, prefix),
   });
+  await workshop.prune();
   say(`mirror of Kubernetes ${plan.kubernetes} in ${mirror}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
   return lock;
 }

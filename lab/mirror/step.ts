@@ -55,8 +55,17 @@ export class Workshop {
   async sweep(): Promise<void> {
     await mkdir(this.directory, { recursive: true });
     for (const name of await readdir(this.directory)) {
-      const pid = /\.partial-(\d+)$/.exec(name)?.[1];
+      const pid = partialName.exec(name)?.[1];
       if (pid !== undefined && !(await isRunning(pid))) await removeTree(join(this.directory, name));
+    }
+  }
+
+  /** Removes outputs of recipes that none of the steps seen so far has; the kept ones are all that the next run needs. */
+  async prune(): Promise<void> {
+    const wanted = new Set<string>();
+    for (const [step, hash] of this.#hashes) wanted.add(outputName(step, await hash));
+    for (const name of await readdir(this.directory)) {
+      if (!wanted.has(name) && !partialName.test(name)) await removeTree(join(this.directory, name));
     }
   }
 
@@ -70,7 +79,7 @@ export class Workshop {
   }
 
   async #make(step: Step): Promise<string> {
-    const target = join(this.directory, `${step.name}-${(await this.#hash(step)).slice(0, 16)}`);
+    const target = join(this.directory, outputName(step, await this.#hash(step)));
     if (await exists(target)) {
       say(`${step.name}: already built`);
       return target;
@@ -96,6 +105,12 @@ export class Workshop {
     }
     return target;
   }
+}
+
+const partialName = /\.partial-(\d+)$/;
+
+function outputName(step: Step, hash: string): string {
+  return `${step.name}-${hash.slice(0, 16)}`;
 }
 
 /** A second builder may have finished the same step first: its output is as good. */

@@ -75,3 +75,21 @@ void test('leftovers of a killed builder are removed, those of a running one are
   await new Workshop(directory).sweep();
   assert.deepEqual((await readdir(directory)).sort(), ['etcd-0123', running]);
 });
+
+void test('pruning removes outputs of former recipes, and keeps the inputs of what is kept', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const build = async (text: string): Promise<Workshop> => {
+    const workshop = new Workshop(directory);
+    await workshop.output(counted('archive', 'packed', { source: counted('source', text).step }).step);
+    return workshop;
+  };
+  await build('one');
+  const former = await readdir(directory);
+  await build('two');
+  const current = (await readdir(directory)).filter((name) => !former.includes(name)).sort();
+  const partial = `etcd-0123.partial-${process.pid}`;
+  await mkdir(join(directory, partial));
+  // Nothing is built this time: the archive is there, and its input is not even asked for.
+  await (await build('two')).prune();
+  assert.deepEqual((await readdir(directory)).sort(), [...current, partial].sort());
+});

@@ -198,7 +198,7 @@ export const plan: MirrorPlan = {
       url: 'https://images.ha-kubernetes.invalid/myapp-v1.tar',
       content: {
         kind: 'image',
-        reference: 'docker.io/library/myapp:v1',
+        reference: 'docker.io/ikubernetes/myapp:v1',
         config: { Entrypoint: ['/myapp'], Env: systemPath, ExposedPorts: { '80/tcp': {} } },
         rootfs: [
           { kind: 'busybox', from: busybox },
