@@ -1,4 +1,10 @@
-import { ApplicationFailure, activityInfo, CancelledFailure, cancellationSignal, heartbeat } from '@temporalio/activity';
+import {
+  ApplicationFailure,
+  activityInfo,
+  CancelledFailure,
+  cancellationSignal,
+  heartbeat,
+} from '@temporalio/activity';
 import type { Logger } from 'pino';
 import { ArtifactError } from './artifacts/artifact-error.js';
 import { PkiError } from './certificates/ensure-pki.js';

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { certificatePlan } from '../cluster/pki.js';
 import { apiServerUrl, hostsWithRole } from '../cluster/topology.js';
 import { activity, PreconditionError } from './activity.js';
@@ -8,10 +9,12 @@ import type { ActivityDependencies } from './dependencies.js';
 /** Certificates and the operator's kubeconfig; keys stay in the state store. */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function certificateActivities({ contexts, log }: ActivityDependencies) {
+  // Nodes that join at once each ask for the whole PKI: whoever is first makes it, and the others find it.
+  const oneAtATime = pLimit(1);
   return {
     issueCertificates: activity(log, async (_execution, reference: SpecReference) => {
       const { spec, store } = await contexts.get(reference);
-      const report = await ensurePki(store.pki, certificatePlan(spec), new Date());
+      const report = await oneAtATime(() => ensurePki(store.pki, certificatePlan(spec), new Date()));
       const entries = [...report.authorities, ...report.certificates, ...report.keyPairs];
       const made = entries.filter((entry) => entry.outcome !== 'reused');
       return { changed: made.length, note: `${made.length} made, ${entries.length - made.length} reused` };

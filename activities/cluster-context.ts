@@ -120,7 +120,9 @@ export class ClusterContexts {
     const store = await this.store.cluster(cluster);
     const validated = validateSpec(await store.getSpec(specDigest));
     if ('problems' in validated) {
-      throw new PreconditionError(`the snapshot ${specDigest} of ${cluster} is not valid for this worker; start the run again`);
+      throw new PreconditionError(
+        `the snapshot ${specDigest} of ${cluster} is not valid for this worker; start the run again`,
+      );
     }
     const { spec } = validated;
     return new ClusterContext(spec, store, await loadLock(lockPath(spec)), this.cache, this.log);

@@ -22,7 +22,9 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
       await context.catalog.resolveAll(files, {
         signal,
         onProgress: ({ artifact, received, total }) => {
-          progress(`${artifact}: ${Math.round(received / 1e6)} of ${total === undefined ? '?' : Math.round(total / 1e6)} MB`);
+          progress(
+            `${artifact}: ${Math.round(received / 1e6)} of ${total === undefined ? '?' : Math.round(total / 1e6)} MB`,
+          );
         },
       });
       return { changed: 0, note: `${files.length} files are here and match the lock file` };
@@ -30,7 +32,11 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
 
     checkEtcd: activity(log, async ({ signal }, reference: SpecReference) => {
       const context = await contexts.get(reference);
-      const members = await until(() => requireWholeEtcd(context, signal), { deadlineMs: 60_000, intervalMs: 500, signal });
+      const members = await until(() => requireWholeEtcd(context, signal), {
+        deadlineMs: 60_000,
+        intervalMs: 500,
+        signal,
+      });
       return { changed: 0, note: `${members.healthy.length} members, ${members.leader ?? 'none'} leads` };
     }),
 
@@ -38,22 +44,37 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
     awaitControlPlane: activity(log, async ({ signal }, reference: SpecReference) => {
       const context = await contexts.get(reference);
       await until(
-        async () => {
-          try {
+        () =>
+          passing(async () => {
             await requireEveryApiServer(context);
             for (const binding of bootstrapRbac()) {
               if ((await context.kubernetes.read(binding)) === undefined) {
                 throw new NotYetError(`${BOOTSTRAP_GROUP} may not ask for certificates yet`);
               }
             }
-          } catch (error) {
-            if (error instanceof KubernetesError && error.retryable) throw new NotYetError(error.message);
-            throw error;
-          }
-        },
-        { deadlineMs: 24 * 3600_000, intervalMs: 1000, signal },
+          }),
+        { deadlineMs: DAY_MS, intervalMs: 500, signal },
       );
       return { changed: 0, note: 'every API server answers' };
+    }),
+
+    /** Waits for the first thing that the active controller manager does everywhere: a default service account. */
+    awaitControllers: activity(log, async ({ signal }, reference: SpecReference) => {
+      const { kubernetes } = await contexts.get(reference);
+      const account = {
+        apiVersion: 'v1',
+        kind: 'ServiceAccount',
+        metadata: { namespace: 'kube-system', name: 'default' },
+      };
+      await until(
+        () =>
+          passing(async () => {
+            if ((await kubernetes.read(account)) === undefined)
+              throw new NotYetError('no controller has done anything yet');
+          }),
+        { deadlineMs: DAY_MS, intervalMs: 500, signal },
+      );
+      return { changed: 0, note: 'the controllers run' };
     }),
 
     applyManifests: activity(log, async (_execution, reference: SpecReference, set: ManifestSet) => {
@@ -95,8 +116,20 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
   };
 }
 
+const DAY_MS = 24 * 3600_000;
+
+/** While servers start, what the API refuses for now is asked again. */
+async function passing(look: () => Promise<void>): Promise<void> {
+  try {
+    await look();
+  } catch (error) {
+    throw error instanceof KubernetesError && error.retryable ? new NotYetError(error.message) : error;
+  }
+}
+
 const binaryComponents: readonly Component[] = [
   'etcd-binaries',
+  'kube-apiserver-binaries',
   'control-plane-binaries',
   'container-runtime-binaries',
   'node-binaries',

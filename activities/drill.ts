@@ -100,7 +100,11 @@ export function drillActivities({ contexts, log }: ActivityDependencies) {
 
     awaitRecovery: activity(log, async ({ signal }, reference: SpecReference, victim: string) => {
       const context = await contexts.get(reference);
-      await until(() => requireWhole(context, signal).catch(notYet), { deadlineMs: 24 * 3600_000, intervalMs: 500, signal });
+      await until(() => requireWhole(context, signal).catch(notYet), {
+        deadlineMs: 24 * 3600_000,
+        intervalMs: 500,
+        signal,
+      });
       return { changed: 0, note: `${victim} is back; every master, etcd member and node is healthy` };
     }),
   };

@@ -43,7 +43,10 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
           onProgress: progress,
         });
         log.info({ host: name, component, changes }, 'component applied');
-        return { changed: changes.length, note: changes.length === 0 ? 'nothing to change' : `${changes.length} changed` };
+        return {
+          changed: changes.length,
+          note: changes.length === 0 ? 'nothing to change' : `${changes.length} changed`,
+        };
       },
     ),
 
@@ -60,7 +63,10 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
       for (const component of componentsOf(hostByName(context.spec, name))) {
         progress(component);
         const state = context.desiredState(component, name, facts);
-        const differences = await planHostState(context.host(name), state, { content: withText(orNotYetMade(context.content)), signal });
+        const differences = await planHostState(context.host(name), state, {
+          content: withText(orNotYetMade(context.content)),
+          signal,
+        });
         changes.push(...differences.map(({ what, why }) => ({ component, what, why })));
       }
       return { host: name, changes };
@@ -98,6 +104,8 @@ async function inspect(context: ClusterContext, name: string, signal: AbortSigna
   if (facts.machine !== 'x86_64') {
     problems.push(`is a ${facts.machine} machine; the artifact lock has programs for x86_64 (amd64) only`);
   }
-  const notes = host.roles.includes('node') ? [`Services by ${proxyMode(facts)}${facts.ipvs ? '' : ' (this kernel has no IPVS)'}`] : [];
+  const notes = host.roles.includes('node')
+    ? [`Services by ${proxyMode(facts)}${facts.ipvs ? '' : ' (this kernel has no IPVS)'}`]
+    : [];
   return { host: name, problems, notes, clockOffsetMs: clockMs - asked };
 }

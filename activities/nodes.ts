@@ -77,9 +77,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
      */
     awaitCertificateRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
-      return until<
-        { state: 'member' } | { state: 'asks'; request: PendingRequest; byInventory: boolean }
-      >(
+      return until<{ state: 'member' } | { state: 'asks'; request: PendingRequest; byInventory: boolean }>(
         async () => {
           if (await isMember(context, name, signal)) return { state: 'member' };
           const request = await ownRequest(context, name, signal, (why) => {
@@ -215,7 +213,8 @@ async function ownRequest(
     'certificates.k8s.io/v1',
     'CertificateSigningRequest',
   );
-  const created = (csr: V1CertificateSigningRequest): number => new Date(csr.metadata?.creationTimestamp ?? 0).getTime();
+  const created = (csr: V1CertificateSigningRequest): number =>
+    new Date(csr.metadata?.creationTimestamp ?? 0).getTime();
   let own: PendingRequest | undefined;
   for (const csr of all.sort((a, b) => created(a) - created(b))) {
     const parsed = parseCertificateRequest(requestPem(csr));
@@ -269,14 +268,20 @@ async function letAskAgain(
     kind: 'CertificateSigningRequest',
     metadata: { name: csr.metadata?.name ?? '' },
   });
-  await context.host(name).run({ title: 'restart the kubelet', command: 'systemctl restart kubelet', timeoutMs: 60_000, signal });
+  await context
+    .host(name)
+    .run({ title: 'restart the kubelet', command: 'systemctl restart kubelet', timeoutMs: 60_000, signal });
 }
 
 async function readRequest(
   kubernetes: ClusterContext['kubernetes'],
   name: string,
 ): Promise<V1CertificateSigningRequest | undefined> {
-  return kubernetes.read({ apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name } });
+  return kubernetes.read({
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name },
+  });
 }
 
 function requestPem(csr: V1CertificateSigningRequest): string {

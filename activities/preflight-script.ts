@@ -64,7 +64,9 @@ export function judgePreflight(
   const value = (key: string): string => lines.find(([name]) => name === key)?.[1] ?? '';
   const problems: string[] = [];
   if (value('user') !== '0') {
-    problems.push(`commands run as user ${value('user')}; root is needed; allow passwordless sudo or set ssh.user: root`);
+    problems.push(
+      `commands run as user ${value('user')}; root is needed; allow passwordless sudo or set ssh.user: root`,
+    );
   }
   if (value('init') !== 'systemd') {
     problems.push(`its first process is ${value('init')}; systemd is needed; use a distribution with systemd`);

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Exec, type V1Pod, type V1Service, type V1Status } from '@kubernetes/client-node';
+import { Exec, type V1Namespace, type V1Pod, type V1Service, type V1Status } from '@kubernetes/client-node';
 import type { Manifest } from '../cluster/addons/manifest.js';
 import { hostsWithRole } from '../cluster/topology.js';
 import { requireSupport } from '../cluster/versions.js';
@@ -34,10 +34,11 @@ export async function checkCluster(
   const nodes = (await nodeStates(kubernetes)).filter(({ ready }) => ready);
   const replicas = Math.max(1, Math.min(2, nodes.length));
   progress('start the test application');
-  for (const manifest of testApplication(requireSupport(spec.kubernetes).checkImage, replicas)) {
-    await kubernetes.apply(manifest);
-  }
+  await until(() => requireNoNamespace(kubernetes), { deadlineMs: PODS_DEADLINE_MS, intervalMs: 1000, signal });
   try {
+    for (const manifest of testApplication(requireSupport(spec.kubernetes).checkImage, replicas)) {
+      await kubernetes.apply(manifest);
+    }
     const pods = await until(() => runningPods(kubernetes, replicas), {
       deadlineMs: PODS_DEADLINE_MS,
       intervalMs: 500,
@@ -54,7 +55,7 @@ export async function checkCluster(
     const other = pods.find((pod) => pod.node !== first.node) ?? first;
     const inFirst = (name: string, command: readonly string[]): Promise<Check> =>
       check(name, () => execute(kubernetes, first.name, command), signal);
-    const get = (url: string): readonly string[] => ['wget', '-q', '-O', '-', '-T', '3', url];
+    const get = (url: string): readonly string[] => ['wget', '-q', '-O', '-', url];
     progress('check pods, Service, NodePort and DNS');
     return await Promise.all([
       Promise.resolve({
@@ -73,6 +74,15 @@ export async function checkCluster(
   } finally {
     await kubernetes.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   }
+}
+
+/** An interrupted check leaves its namespace, and one that is being removed takes nothing new. */
+async function requireNoNamespace(kubernetes: KubernetesApi): Promise<void> {
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } };
+  const found = await kubernetes.read<V1Namespace>(namespace);
+  if (found === undefined) return;
+  if (found.metadata?.deletionTimestamp === undefined) await kubernetes.remove(namespace);
+  throw new NotYetError(`the namespace ${NAMESPACE} of an earlier check is still being removed`);
 }
 
 interface RunningPod {
@@ -165,7 +175,7 @@ function testApplication(image: string, replicas: number): Manifest[] {
                 name: 'myapp',
                 image,
                 imagePullPolicy: 'IfNotPresent',
-                ports: [{ containerPort: 80 }],
+                ports: [{ containerPort: 80, protocol: 'TCP' }],
                 readinessProbe: { httpGet: { path: '/', port: 80 }, periodSeconds: 1 },
               },
             ],
@@ -177,7 +187,7 @@ function testApplication(image: string, replicas: number): Manifest[] {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name: 'myapp', namespace: NAMESPACE },
-      spec: { type: 'NodePort', selector: labels, ports: [{ port: 80, targetPort: 80 }] },
+      spec: { type: 'NodePort', selector: labels, ports: [{ port: 80, targetPort: 80, protocol: 'TCP' }] },
     },
   ];
 }

@@ -11,7 +11,9 @@ import { explain, operator, withTemporal } from './temporal.js';
 const cluster = (): Option => new Option('--cluster <name>', 'name of the cluster').makeOptionMandatory();
 
 const program = new Command('approve-csr')
-  .description('Decides about the certificate requests of nodes that join; a decision is bound to the sha256 of a request.')
+  .description(
+    'Decides about the certificate requests of nodes that join; a decision is bound to the sha256 of a request.',
+  )
   .showHelpAfterError('(add --help for the options)');
 
 program
@@ -43,7 +45,9 @@ program
         const request = pendingOf(await look(client, options.cluster), node);
         const rows = { ...request, usages: request.usages.join(', ') };
         for (const [name, value] of Object.entries(rows)) process.stdout.write(`${name.padEnd(10)} ${value}\n`);
-        process.stdout.write('checked by rule: requester, signer, subject, usages, key and signature are as they must be\n');
+        process.stdout.write(
+          'checked by rule: requester, signer, subject, usages, key and signature are as they must be\n',
+        );
       }),
     ),
   );
@@ -58,7 +62,9 @@ for (const decision of ['approve', 'deny'] as const) {
     .option('--approver <name>', 'who decides', operator())
     .option('--reason <text>', 'why, for the record')
     .option('--wait <seconds>', 'wait that long for the request to arrive', '0')
-    .action((node: string, options: DecideOptions) => runCommand(() => withTemporal((client) => decide(client, node, decision, options))));
+    .action((node: string, options: DecideOptions) =>
+      runCommand(() => withTemporal((client) => decide(client, node, decision, options))),
+    );
 }
 
 interface DecideOptions {
@@ -78,15 +84,24 @@ async function decide(
   const request = await waitForRequest(client, name, node, Number(wait));
   const csrSha256 = sha256 ?? request.csrSha256;
   if (csrSha256 !== request.csrSha256) {
-    throw new UserError(`the request of ${node} is ${request.csrSha256}, not ${csrSha256}; look at it again: approve-csr show ${node}`);
+    throw new UserError(
+      `the request of ${node} is ${request.csrSha256}, not ${csrSha256}; look at it again: approve-csr show ${node}`,
+    );
   }
   await client.workflow
     .getHandle(clusterWorkflowId(name))
     .signal(approveCsrSignal, { node, csrSha256, decision, approver, ...(reason === undefined ? {} : { reason }) });
-  process.stdout.write(`${decision === 'approve' ? 'approved' : 'denied'} ${node} (${csrSha256.slice(0, 12)}...) as ${approver}\n`);
+  process.stdout.write(
+    `${decision === 'approve' ? 'approved' : 'denied'} ${node} (${csrSha256.slice(0, 12)}...) as ${approver}\n`,
+  );
 }
 
-async function waitForRequest(client: Client, name: string, node: string, seconds: number): Promise<CertificateRequest> {
+async function waitForRequest(
+  client: Client,
+  name: string,
+  node: string,
+  seconds: number,
+): Promise<CertificateRequest> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const status = await look(client, name);

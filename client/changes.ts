@@ -34,7 +34,9 @@ export async function deployHa(spec: ClusterSpec, options: FollowOptions): Promi
 /** Starts add-node for one host, follows it, and says what came of it. */
 export async function addNode(spec: ClusterSpec, host: string, options: FollowOptions): Promise<void> {
   if (!spec.hosts.some(({ name }) => name === host)) {
-    throw new UserError(`${host} is no host of this file; its hosts are ${spec.hosts.map(({ name }) => name).join(', ')}`);
+    throw new UserError(
+      `${host} is no host of this file; its hosts are ${spec.hosts.map(({ name }) => name).join(', ')}`,
+    );
   }
   if (!hostByName(spec, host).roles.includes('node')) {
     throw new UserError(`${host} has roles ${hostByName(spec, host).roles.join(', ')}; add-node needs the role node`);
@@ -53,7 +55,9 @@ export async function failoverDrill(spec: ClusterSpec, lease: LeaseName, options
   await change<typeof workflows.failoverDrill>(spec, 'failoverDrill', [input], options, (result, run) => ({
     text: [
       `${result.victim} was powered off; its leases moved after ${result.leaseMoveSeconds.toFixed(1)} s`,
-      ...Object.entries(result.after).map(([name, holder]) => `${name}: ${result.before[name as LeaseName]} -> ${holder}`),
+      ...Object.entries(result.after).map(
+        ([name, holder]) => `${name}: ${result.before[name as LeaseName]} -> ${holder}`,
+      ),
       result.nodesNotReady.length === 0
         ? 'no node left Ready'
         : `nodes that left Ready meanwhile: ${result.nodesNotReady.join(', ')}`,
@@ -114,10 +118,20 @@ async function start(
   }
 }
 
-async function follow(client: Client, handle: WorkflowHandleWithFirstExecutionRunId, cluster: string): Promise<unknown> {
+async function follow(
+  client: Client,
+  handle: WorkflowHandleWithFirstExecutionRunId,
+  cluster: string,
+): Promise<unknown> {
   let over = false;
   const result = handle.result().finally(() => (over = true));
-  await Promise.all([watch(() => wholeStatus(client, cluster), () => over), result.catch(() => undefined)]);
+  await Promise.all([
+    watch(
+      () => wholeStatus(client, cluster),
+      () => over,
+    ),
+    result.catch(() => undefined),
+  ]);
   try {
     return await result;
   } catch (error) {

@@ -19,7 +19,8 @@ export async function plan(spec: ClusterSpec, json: string | true | undefined): 
     if (json === true) return;
     for (const { host, changes } of plans) {
       process.stdout.write(`${host}: ${changes.length === 0 ? 'as it should be' : `${changes.length} changes`}\n`);
-      for (const { component, what, why } of changes) process.stdout.write(`  ${component.padEnd(28)} ${what}: ${why}\n`);
+      for (const { component, what, why } of changes)
+        process.stdout.write(`  ${component.padEnd(28)} ${what}: ${why}\n`);
     }
   });
 }

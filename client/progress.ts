@@ -52,7 +52,10 @@ function plainView(): View {
         tell(`${request.node} ${request.csrSha256}`, askText(request.node, cluster));
       }
       for (const refusal of approvals.refused) {
-        tell(`${refusal.at} ${refusal.node}`, `refused a decision about ${refusal.node} by ${refusal.approver}: ${refusal.why}`);
+        tell(
+          `${refusal.at} ${refusal.node}`,
+          `refused a decision about ${refusal.node} by ${refusal.approver}: ${refusal.why}`,
+        );
       }
       if (waitingFor !== undefined) tell(waitingFor, `WAITING FOR YOU: ${waitingFor}`);
     },
@@ -66,7 +69,8 @@ function liveView(): View {
   return {
     show: ({ steps, approvals, waitingFor, cluster }) => {
       const rows = (process.stderr.rows ?? 40) - 6;
-      const of = (...states: StepRecord['state'][]): StepRecord[] => steps.filter(({ state }) => states.includes(state));
+      const of = (...states: StepRecord['state'][]): StepRecord[] =>
+        steps.filter(({ state }) => states.includes(state));
       const over = of('done', 'skipped');
       const active = of('held', 'running');
       const shown = [...over.slice(-Math.max(3, rows - active.length)), ...active];

@@ -32,7 +32,10 @@ async function readText(path: string): Promise<string> {
 }
 
 function describe(problem: SpecProblem, path: string, document: Document, lines: LineCounter): string {
-  const where = problem.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('').replace(/^\./, '');
+  const where = problem.path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .join('')
+    .replace(/^\./, '');
   const line = lineOf(problem.path, document, lines);
   return [
     `  ${path}${line === undefined ? '' : `:${line}`}: ${where || 'the file'}`,

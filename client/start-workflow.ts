@@ -60,7 +60,9 @@ program
   .action((options: { file: string }) =>
     runCommand(async () => {
       const spec = await readSpec(options.file);
-      process.stdout.write(`${options.file} is valid: cluster ${spec.name}, Kubernetes ${spec.kubernetes}, ${spec.hosts.length} hosts\n`);
+      process.stdout.write(
+        `${options.file} is valid: cluster ${spec.name}, Kubernetes ${spec.kubernetes}, ${spec.hosts.length} hosts\n`,
+      );
     }),
   );
 
@@ -81,7 +83,9 @@ for (const [name, answer, description] of [
     .description(description)
     .argument('<step>', 'id of the step, as status shows it')
     .addOption(cluster())
-    .action((step: string, options: { cluster: string }) => runCommand(() => answerStep(options.cluster, step, answer)));
+    .action((step: string, options: { cluster: string }) =>
+      runCommand(() => answerStep(options.cluster, step, answer)),
+    );
 }
 
 program

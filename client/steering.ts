@@ -15,7 +15,11 @@ import { explain, uiAddress, withTemporal } from './temporal.js';
 export async function status(options: { cluster: string; watch?: true; json?: string | true }): Promise<void> {
   const { cluster } = options;
   await withTemporal(async (client) => {
-    if (options.watch === true) await watch(() => wholeStatus(client, cluster), () => false);
+    if (options.watch === true)
+      await watch(
+        () => wholeStatus(client, cluster),
+        () => false,
+      );
     const now = await wholeStatus(client, cluster).catch((error: unknown) => {
       throw explain(error, cluster);
     });
@@ -23,10 +27,14 @@ export async function status(options: { cluster: string; watch?: true; json?: st
     if (options.json === true) return;
     process.stdout.write(`${now.operation} of ${cluster}: ${now.state}; history: ${uiAddress(now.workflowId)}\n`);
     for (const step of now.steps) {
-      process.stdout.write(`  ${step.state.padEnd(8)} ${step.id.padEnd(36)} ${step.title}${step.problem === undefined ? '' : `: ${step.problem}`}\n`);
+      process.stdout.write(
+        `  ${step.state.padEnd(8)} ${step.id.padEnd(36)} ${step.title}${step.problem === undefined ? '' : `: ${step.problem}`}\n`,
+      );
     }
     for (const { node, csrSha256 } of now.approvals.pending) {
-      process.stdout.write(`  waits for approve-csr approve ${node} --cluster ${cluster} (request ${csrSha256.slice(0, 12)}...)\n`);
+      process.stdout.write(
+        `  waits for approve-csr approve ${node} --cluster ${cluster} (request ${csrSha256.slice(0, 12)}...)\n`,
+      );
     }
   });
 }

@@ -27,7 +27,9 @@ export async function withTemporal<T>(use: (client: Client) => Promise<T>): Prom
     );
   });
   try {
-    return await use(new Client({ connection, identity: operator(), ...(namespace === undefined ? {} : { namespace }) }));
+    return await use(
+      new Client({ connection, identity: operator(), ...(namespace === undefined ? {} : { namespace }) }),
+    );
   } finally {
     await connection.close();
   }
@@ -41,7 +43,9 @@ export function explain(error: unknown, cluster: string): unknown {
     );
   }
   if (error instanceof WorkflowNotFoundError) {
-    return new UserError(`nothing is running or was run for cluster ${cluster}; start with: start-workflow deploy-ha -f cluster.yaml`);
+    return new UserError(
+      `nothing is running or was run for cluster ${cluster}; start with: start-workflow deploy-ha -f cluster.yaml`,
+    );
   }
   return error;
 }

@@ -53,7 +53,10 @@ export function requestProblems(
       `groups ${[...subject.organizations, ...subject.otherAttributes].join(', ')}, allowed: system:nodes alone`,
     ),
     ...unless(sans.length === 0, `${sans.length} alternative name(s), allowed: none`),
-    ...unless(usages.join() === required.join(), `usages ${request.usages.join(', ')}, allowed: ${required.join(', ')}`),
+    ...unless(
+      usages.join() === required.join(),
+      `usages ${request.usages.join(', ')}, allowed: ${required.join(', ')}`,
+    ),
     ...unless(
       smallest !== undefined && publicKey.bits >= smallest,
       `key ${publicKey.type} ${publicKey.bits}, allowed: EC from 256 or RSA from 2048 bits`,

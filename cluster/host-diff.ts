@@ -260,8 +260,8 @@ function whyStart(
   changedPaths: ReadonlySet<string>,
   observed: HostObservation,
 ): RunReason | undefined {
-  const paths = [...unit.restartOn, ...[...changedPaths].filter((path) => isUnitFile(unit.name, path))];
-  const changing = paths.find((path) => changedPaths.has(path));
+  const reads = new Set([...unit.restartOn, ...(seen?.loadedFrom ?? [])]);
+  const changing = [...changedPaths].find((path) => reads.has(path) || isUnitFile(unit.name, path));
   // Also where the unit is stopped: a package may start it, with its own configuration, before ours is in place.
   if (changing !== undefined) return { run: 'restart', why: `reads ${changing}, which changes` };
   if (seen?.activeState !== 'active') return { run: 'start', why: describeInactive(seen) };

@@ -149,8 +149,11 @@ function fromIssue(document: unknown, issue: z.core.$ZodIssue): SpecProblem[] {
   }
   const value = at(document, path);
   const allowed =
-    issue.code === 'invalid_value' ? `one of ${issue.values.map((v) => String(v)).join(', ')}` : lowerFirst(issue.message);
-  const fix = value === undefined ? 'add the field' : `write ${allowed.replace(/^invalid input: expected /, 'a value of type ')}`;
+    issue.code === 'invalid_value'
+      ? `one of ${issue.values.map((v) => String(v)).join(', ')}`
+      : lowerFirst(issue.message);
+  const fix =
+    value === undefined ? 'add the field' : `write ${allowed.replace(/^invalid input: expected /, 'a value of type ')}`;
   return [{ path, value, allowed, fix }];
 }
 
@@ -160,7 +163,8 @@ function lowerFirst(text: string): string {
 
 function at(document: unknown, path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>(
-    (node, key) => (typeof node === 'object' && node !== null ? (node as Record<string | number, unknown>)[key] : undefined),
+    (node, key) =>
+      typeof node === 'object' && node !== null ? (node as Record<string | number, unknown>)[key] : undefined,
     document,
   );
 }
@@ -188,12 +192,7 @@ function secretProblem(path: (string | number)[]): SpecProblem {
 }
 
 function crossFieldProblems(spec: ClusterSpec): SpecProblem[] {
-  return [
-    ...duplicateProblems(spec),
-    ...roleProblems(spec),
-    ...networkProblems(spec),
-    ...versionProblems(spec),
-  ];
+  return [...duplicateProblems(spec), ...roleProblems(spec), ...networkProblems(spec), ...versionProblems(spec)];
 }
 
 function duplicateProblems({ hosts }: ClusterSpec): SpecProblem[] {

@@ -11,6 +11,7 @@ export type Action =
   | { readonly kind: 'component'; readonly component: Component; readonly host: string }
   | { readonly kind: 'etcd-health' }
   | { readonly kind: 'control-plane' }
+  | { readonly kind: 'controllers' }
   | { readonly kind: 'manifests'; readonly set: ManifestSet }
   | { readonly kind: 'kubeconfig' }
   | { readonly kind: 'join'; readonly host: string }
@@ -45,7 +46,9 @@ export function deploySteps(spec: ClusterSpec): Step[] {
   const apiServers = masters.map((host) => `kube-apiserver:${host.name}`);
   return [
     ...preparation(spec.hosts),
-    ...servers.map((host) => component('host', host, `Prepare ${host.name}: name, hosts file, time, kernel`, ['admit'])),
+    ...servers.map((host) =>
+      component('host', host, `Prepare ${host.name}: name, hosts file, time, kernel`, ['admit']),
+    ),
     ...etcd.flatMap((host) => [
       component('etcd-binaries', host, `Send etcd to ${host.name}`, ['admit', 'artifacts']),
       component('etcd', host, `Start etcd on ${host.name}`, [
@@ -61,21 +64,28 @@ export function deploySteps(spec: ClusterSpec): Step[] {
       action: { kind: 'etcd-health' },
     },
     ...masters.flatMap((host) => [
-      component('control-plane-binaries', host, `Send the control plane to ${host.name}`, [
+      // One stream at a time to a host, in the order of the critical path: etcd, the API server, the rest.
+      component('kube-apiserver-binaries', host, `Send the API server to ${host.name}`, [
         'admit',
         'artifacts',
-        // One stream at a time to a host: etcd's small one is on the critical path.
         ...(host.roles.includes('etcd') ? [`etcd-binaries:${host.name}`] : []),
+      ]),
+      component('control-plane-binaries', host, `Send the rest of the control plane to ${host.name}`, [
+        `kube-apiserver-binaries:${host.name}`,
       ]),
       component('kube-apiserver', host, `Start the API server on ${host.name}`, [
         `host:${host.name}`,
-        `control-plane-binaries:${host.name}`,
+        `kube-apiserver-binaries:${host.name}`,
         'etcd-health',
       ]),
       component('kube-controller-manager', host, `Start the controller manager on ${host.name}`, [
         `kube-apiserver:${host.name}`,
+        `control-plane-binaries:${host.name}`,
       ]),
-      component('kube-scheduler', host, `Start the scheduler on ${host.name}`, [`kube-apiserver:${host.name}`]),
+      component('kube-scheduler', host, `Start the scheduler on ${host.name}`, [
+        `kube-apiserver:${host.name}`,
+        `control-plane-binaries:${host.name}`,
+      ]),
     ]),
     {
       id: 'kubeconfig',
@@ -86,15 +96,13 @@ export function deploySteps(spec: ClusterSpec): Step[] {
     manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
     manifests('flannel', 'Apply the pod network (flannel)', apiServers),
     manifests('coredns', 'Apply cluster DNS (CoreDNS)', apiServers),
-    ...nodes.map(
-      (host): Step => ({
-        id: `join:${host.name}`,
-        title: `Join ${host.name} to the cluster`,
-        host: host.name,
-        needs: ['admit', 'certificates', 'artifacts'],
-        action: { kind: 'join', host: host.name },
-      }),
-    ),
+    ...nodes.map((host): Step => ({
+      id: `join:${host.name}`,
+      title: `Join ${host.name} to the cluster`,
+      host: host.name,
+      needs: ['admit', 'artifacts'],
+      action: { kind: 'join', host: host.name },
+    })),
     {
       id: 'verify',
       title: 'Check pods, Service, NodePort and DNS across nodes',
@@ -116,7 +124,10 @@ export function addNodeSteps(host: Host): Step[] {
   return [
     ...preparation([host]),
     component('host', host, `Prepare ${host.name}: name, packages, kernel`, ['admit']),
-    component('container-runtime-binaries', host, `Send containerd and CNI plugins to ${host.name}`, ['admit', 'artifacts']),
+    component('container-runtime-binaries', host, `Send containerd and CNI plugins to ${host.name}`, [
+      'admit',
+      'artifacts',
+    ]),
     component('node-binaries', host, `Send kubelet and kube-proxy to ${host.name}`, [
       'artifacts',
       on('container-runtime-binaries'),
@@ -125,13 +136,23 @@ export function addNodeSteps(host: Host): Step[] {
       on('host'),
       on('container-runtime-binaries'),
     ]),
-    component('node-images', host, `Load container images on ${host.name}`, [on('container-runtime'), on('node-binaries')]),
+    component('node-images', host, `Load container images on ${host.name}`, [
+      on('container-runtime'),
+      on('node-binaries'),
+    ]),
     component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), 'certificates']),
     {
       id: 'control-plane',
       title: 'Wait for the control plane',
       needs: ['admit', 'certificates'],
       action: { kind: 'control-plane' },
+    },
+    {
+      id: 'controllers',
+      title: 'See the controller manager at work',
+      // A kubelet whose request is signed late asks for its node with growing pauses, and loses more time than it waited.
+      needs: ['control-plane'],
+      action: { kind: 'controllers' },
     },
     {
       id: on('bootstrap-token'),
@@ -141,6 +162,7 @@ export function addNodeSteps(host: Host): Step[] {
       action: { kind: 'bootstrap-token', host: host.name },
     },
     component('kubelet', host, `Start the kubelet on ${host.name}`, [
+      'controllers',
       on('bootstrap-token'),
       on('node-binaries'),
       on('container-runtime'),
@@ -178,15 +200,13 @@ export function addNodeSteps(host: Host): Step[] {
 /** Looks at every host, makes certificates and fetches programs; nothing is changed on a host before `admit`. */
 function preparation(hosts: readonly Host[]): Step[] {
   return [
-    ...hosts.map(
-      (host): Step => ({
-        id: `preflight:${host.name}`,
-        title: `Look at ${host.name} before touching it`,
-        host: host.name,
-        needs: [],
-        action: { kind: 'preflight', host: host.name },
-      }),
-    ),
+    ...hosts.map((host): Step => ({
+      id: `preflight:${host.name}`,
+      title: `Look at ${host.name} before touching it`,
+      host: host.name,
+      needs: [],
+      action: { kind: 'preflight', host: host.name },
+    })),
     {
       id: 'admit',
       title: hosts.length === 1 ? 'Decide that the host is fit' : 'Decide that every host is fit',
@@ -194,7 +214,12 @@ function preparation(hosts: readonly Host[]): Step[] {
       action: { kind: 'admit' },
     },
     { id: 'artifacts', title: 'Fetch and check the official programs', needs: [], action: { kind: 'artifacts' } },
-    { id: 'certificates', title: 'Make certificates, or reuse valid ones', needs: ['admit'], action: { kind: 'certificates' } },
+    {
+      id: 'certificates',
+      title: 'Make certificates, or reuse valid ones',
+      needs: ['admit'],
+      action: { kind: 'certificates' },
+    },
   ];
 }
 

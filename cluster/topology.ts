@@ -16,7 +16,9 @@ export function hostsWithRole(spec: ClusterSpec, role: Role): Host[] {
 export function hostByName(spec: ClusterSpec, name: string): Host {
   const host = spec.hosts.find((candidate) => candidate.name === name);
   if (host === undefined) {
-    throw new RangeError(`no host ${name} in cluster ${spec.name}; its hosts are ${spec.hosts.map((h) => h.name).join(', ')}`);
+    throw new RangeError(
+      `no host ${name} in cluster ${spec.name}; its hosts are ${spec.hosts.map((h) => h.name).join(', ')}`,
+    );
   }
   return host;
 }

@@ -18,10 +18,11 @@ export interface VersionSupport {
 const minors: Readonly<Record<number, Omit<VersionSupport, 'minor'>>> = {
   20: {
     runtimes: ['containerd'],
-    runtimeReason: 'containerd 1.x speaks the CRI of every kubelet; docker needs the dockershim, which is not deployed yet',
+    runtimeReason:
+      'containerd 1.x speaks the CRI of every kubelet; docker needs the dockershim, which is not deployed yet',
     pauseImage: 'registry.k8s.io/pause:3.2',
     corednsImage: 'registry.k8s.io/coredns:1.7.0',
-    flannelImage: 'docker.io/flannel/flannel:v0.28.10',
+    flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
     checkImage: 'docker.io/ikubernetes/myapp:v1',
   },
 };

@@ -75,7 +75,10 @@ export function decide(
   const refuse = (why: string): { state: ApprovalState; reply: DecisionReply } => ({
     state: {
       ...state,
-      refused: [...state.refused, { at, node: sent?.node ?? '(unreadable)', approver: sent?.approver ?? '(unreadable)', why }],
+      refused: [
+        ...state.refused,
+        { at, node: sent?.node ?? '(unreadable)', approver: sent?.approver ?? '(unreadable)', why },
+      ],
     },
     reply: { accepted: false, why },
   });

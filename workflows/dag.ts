@@ -66,7 +66,8 @@ export class Dag<Step extends DagStep> {
     const ids = new Set(steps.map((step) => step.id));
     for (const step of steps) {
       const missing = step.needs.find((id) => !ids.has(id));
-      if (missing !== undefined) throw ApplicationFailure.nonRetryable(`step ${step.id} needs ${missing}, which does not exist`);
+      if (missing !== undefined)
+        throw ApplicationFailure.nonRetryable(`step ${step.id} needs ${missing}, which does not exist`);
     }
     this.records = new Map(
       steps.map((step) => [
@@ -181,7 +182,10 @@ export class Dag<Step extends DagStep> {
 /** The sentence that a person needs out of Temporal's nested failures. */
 export function reasonOf(error: unknown): string {
   let current = error;
-  while ((current instanceof ActivityFailure || current instanceof ChildWorkflowFailure) && current.cause !== undefined) {
+  while (
+    (current instanceof ActivityFailure || current instanceof ChildWorkflowFailure) &&
+    current.cause !== undefined
+  ) {
     current = current.cause;
   }
   return current instanceof Error ? current.message : String(current);

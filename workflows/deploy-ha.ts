@@ -28,7 +28,6 @@ export async function deployHa(input: DeployInput): Promise<DeployResult> {
   const run = new Run<Step>('deploy-ha', input.cluster);
   const steps = await brief.planDeployment(input);
   const inspections: HostInspection[] = [];
-  const childSteps: StepRecord[] = [];
   let checks: DeployResult['checks'] = [];
 
   const perform = async (step: Step): Promise<StepOutcome> => {
@@ -36,6 +35,7 @@ export async function deployHa(input: DeployInput): Promise<DeployResult> {
     switch (action.kind) {
       case 'join': {
         const workflowId = nodeWorkflowId(input.cluster, action.host);
+        let ended: readonly StepRecord[] = [];
         run.startedChild(action.host, workflowId);
         try {
           const result = await executeChild(addNode, {
@@ -45,10 +45,10 @@ export async function deployHa(input: DeployInput): Promise<DeployResult> {
             // An abort of the deployment lets its nodes end what they are at, cleanly.
             parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
           });
-          childSteps.push(...result.steps);
+          ended = result.steps;
           return { attempts: 1, changed: result.changed };
         } finally {
-          run.endedChild(action.host);
+          run.endedChild(action.host, ended);
         }
       }
       case 'verify': {
@@ -62,8 +62,8 @@ export async function deployHa(input: DeployInput): Promise<DeployResult> {
   };
 
   await run.perform(steps, perform);
-  const all = [...run.steps(), ...childSteps];
   const cluster = await brief.describeCluster(input);
-  return { ...cluster, steps: all, changed: run.steps().reduce((sum, step) => sum + step.changed, 0), checks };
+  const all = run.steps();
+  const changed = all.filter(({ id }) => !id.startsWith('join:')).reduce((sum, step) => sum + step.changed, 0);
+  return { ...cluster, steps: all, changed, checks };
 }
-

@@ -48,7 +48,12 @@ export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
         return brief.powerOff.executeWithOptions({ summary: `Power ${victim} off` }, [input, victim]);
       }
       case 'lease-moves': {
-        const seen = await long.watchLeasesMove.executeWithOptions(options, [input, victim, known(before), poweredOffAt]);
+        const seen = await long.watchLeasesMove.executeWithOptions(options, [
+          input,
+          victim,
+          known(before),
+          poweredOffAt,
+        ]);
         watched = seen;
         return { attempts: seen.attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
       }
@@ -62,7 +67,10 @@ export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
         return on;
       }
       default:
-        return patient.awaitRecovery.executeWithOptions({ summary: `See ${victim} back and all as before` }, [input, victim]);
+        return patient.awaitRecovery.executeWithOptions({ summary: `See ${victim} back and all as before` }, [
+          input,
+          victim,
+        ]);
     }
   };
 

@@ -23,6 +23,8 @@ export interface HostPlan {
 export async function planCluster(reference: SpecReference): Promise<HostPlan[]> {
   const { hosts } = await listHosts(reference);
   return Promise.all(
-    hosts.map((host) => planHost.executeWithOptions({ summary: `See what would change on ${host}` }, [reference, host])),
+    hosts.map((host) =>
+      planHost.executeWithOptions({ summary: `See what would change on ${host}` }, [reference, host]),
+    ),
   );
 }

@@ -1,9 +1,4 @@
-import {
-  condition,
-  getExternalWorkflowHandle,
-  setCurrentDetails,
-  setHandler,
-} from '@temporalio/workflow';
+import { condition, getExternalWorkflowHandle, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { ask, decide, decisionOf, noApprovals, withdraw } from './approvals.js';
 import type { ApprovalState, CertificateRequest, DecisionReply, RecordedDecision } from './approvals.js';
 import { Dag, type DagStep, type StepOutcome, type StepRecord } from './dag.js';
@@ -25,6 +20,7 @@ export class Run<Step extends DagStep> {
   private approvals: ApprovalState = noApprovals;
   private dag: Dag<Step> | undefined;
   private readonly children = new Map<string, string>();
+  private readonly childSteps: StepRecord[] = [];
   private waitingFor: string | undefined;
   private earlyAbort: string | undefined;
 
@@ -47,9 +43,13 @@ export class Run<Step extends DagStep> {
     setHandler(approveCsrSignal, (decision) => this.passOnOrDecide(decision), {
       description: 'Approve or deny a certificate request: {node, csrSha256, decision, approver, reason?}',
     });
-    setHandler(decideCsrUpdate, (decision) => this.decide(decision), { description: 'approve-csr with a typed answer' });
+    setHandler(decideCsrUpdate, (decision) => this.decide(decision), {
+      description: 'approve-csr with a typed answer',
+    });
     setHandler(retryStepSignal, (id) => this.answer(id, 'retry'), { description: 'Try a held step again, by its id' });
-    setHandler(skipStepSignal, (id) => this.answer(id, 'skip'), { description: 'Go on without a held step, by its id' });
+    setHandler(skipStepSignal, (id) => this.answer(id, 'skip'), {
+      description: 'Go on without a held step, by its id',
+    });
     setHandler(
       abortSignal,
       (reason) => {
@@ -61,7 +61,7 @@ export class Run<Step extends DagStep> {
   }
 
   steps(): StepRecord[] {
-    return this.dag?.snapshot() ?? [];
+    return [...(this.dag?.snapshot() ?? []), ...this.childSteps];
   }
 
   /** Runs the DAG; throws as {@link Dag.run} does. */
@@ -75,8 +75,10 @@ export class Run<Step extends DagStep> {
     this.children.set(host, workflowId);
   }
 
-  endedChild(host: string): void {
+  /** What a child did stays in the status of the run that started it. */
+  endedChild(host: string, steps: readonly StepRecord[]): void {
     this.children.delete(host);
+    this.childSteps.push(...steps);
   }
 
   /** Says in `status` and in the UI what a person is to do; undefined when it is done. */

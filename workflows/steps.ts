@@ -35,6 +35,8 @@ export async function performCommon(
       return brief.checkEtcd.executeWithOptions(options, [spec]);
     case 'control-plane':
       return patient.awaitControlPlane.executeWithOptions(options, [spec]);
+    case 'controllers':
+      return patient.awaitControllers.executeWithOptions(options, [spec]);
     case 'manifests':
       return brief.applyManifests.executeWithOptions(options, [spec, action.set]);
     case 'kubeconfig':

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { ArtifactLock } from '../../cluster/artifacts.js';
 import type { PackageSource } from '../host-state/packages.js';
 import { fetchArtifact, type FetchOptions } from './fetch-artifact.js';
@@ -16,13 +17,15 @@ export async function packageSource(
 ): Promise<PackageSource> {
   const sets = lock.packages.filter((set) => set.distribution === distribution && names.includes(set.name));
   if (sets.length === 0) return { kind: 'distribution' };
-  const wanted = new Map(sets.flatMap(({ files, arch }) => files.map((file) => [file.path, { ...file, arch }] as const)));
+  const wanted = new Map(
+    sets.flatMap(({ files, arch }) => files.map((file) => [file.path, { ...file, arch }] as const)),
+  );
   const fetched = new Map(
     await Promise.all(
       [...wanted.values()].map(async ({ path, sha256, arch }) => {
         // A mirror keeps a file of https://HOST/PATH under HOST/PATH; packages stand beside the hosts, by their path.
         const artifact = { name: path, version: '', arch, url: `https://${path}`, sha256, format: 'file' as const };
-        return [path, await fetchArtifact(artifact, options)] as const;
+        return [path, { name: posix.basename(path), ...(await fetchArtifact(artifact, options)) }] as const;
       }),
     ),
   );

@@ -1,4 +1,4 @@
-import { BLOCK_BEGIN, BLOCK_END, SPOOL } from './shell.js';
+import { BLOCK_BEGIN, BLOCK_END, PACKAGE_SPOOL } from './shell.js';
 
 /** Installs packages of the distribution. Their services start as the packages like; the units put that right. */
 export const packageFunctions = String.raw`
@@ -27,13 +27,13 @@ check() { [ "$(sha256 <"$1")" = "$2" ] || fail "$1 arrived damaged"; }
 # install_files: the packages in the spool. One that the host has in the same or a newer version is left out, as apt
 # would refuse to go back.
 install_files() {
-  for deb in ${SPOOL}/*.deb; do
+  for deb in ${PACKAGE_SPOOL}/*.deb; do
     has=$(dpkg-query -s "$(dpkg-deb -f "$deb" Package)" 2>/dev/null | sed -n 's/^Version: //p')
     [ -z "$has" ] || dpkg --compare-versions "$has" lt "$(dpkg-deb -f "$deb" Version)" || rm "$deb"
   done
-  set -- ${SPOOL}/*.deb
+  set -- ${PACKAGE_SPOOL}/*.deb
   [ ! -e "$1" ] || apt install --no-install-recommends "$@" || fail 'cannot install the packages that were sent'
-  rm -rf ${SPOOL}
+  rm -rf ${PACKAGE_SPOOL}
 }
 `;
 

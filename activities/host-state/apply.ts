@@ -6,7 +6,7 @@ import { commitFunctions, prepareFunctions } from './apply-script.js';
 import type { ContentResolver, FileWithContent } from './content.js';
 import { sysctlPath } from './observe.js';
 import { installPackages, type PackageSource } from './packages.js';
-import { call, script, SPOOL, temporaryPath } from './shell.js';
+import { call, script, IMAGE_SPOOL, temporaryPath } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
 
 export interface ApplyOptions extends TransferOptions {
@@ -126,7 +126,7 @@ class ApplyPlan {
       [...byArchive].map(async ([key, images], i) => {
         const artifact = JSON.parse(key) as ArtifactFile;
         const content = await resolver.resolve({ kind: 'artifact', artifact });
-        const parcel = { path: posix.join(SPOOL, `image-${i}.tar`), content };
+        const parcel = { path: posix.join(IMAGE_SPOOL, `image-${i}.tar`), content };
         return { parcel, sha256: content.sha256, references: images.map(({ reference }) => reference) };
       }),
     );
@@ -160,7 +160,7 @@ class ApplyPlan {
       ...(this.needsDaemonReload() ? [call('daemon_reload')] : []),
       ...this.unitChanges.flatMap(({ change, unit }) => unitCalls(change, unit)),
       ...archives.map(({ parcel, references }) => call('import', parcel.path, ...references)),
-      ...(archives.length > 0 ? [call('discard', SPOOL)] : []),
+      ...(archives.length > 0 ? [call('discard', IMAGE_SPOOL)] : []),
     ];
   }
 

@@ -9,7 +9,7 @@ import type {
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import type { FileWithContent } from './content.js';
 import { observeFunctions } from './observe-script.js';
-import { call, script, SPOOL, temporaryPath } from './shell.js';
+import { call, IMAGE_SPOOL, PACKAGE_SPOOL, script, temporaryPath } from './shell.js';
 
 /** Hashing half a gigabyte of binaries on a slow, busy disk. */
 const OBSERVE_TIMEOUT_MS = 120_000;
@@ -59,7 +59,11 @@ class Questions {
   ) {
     this.whole = files.filter(({ file }) => file.form === 'whole');
     this.blocks = files.filter(({ file }) => file.form === 'block').map(({ file }) => file.path);
-    this.temporaries = [...files.map(({ file }) => temporaryPath(file.path)), SPOOL];
+    this.temporaries = [
+      ...files.map(({ file }) => temporaryPath(file.path)),
+      ...(state.packages.length > 0 ? [PACKAGE_SPOOL] : []),
+      ...(state.images.length > 0 ? [IMAGE_SPOOL] : []),
+    ];
     this.dependencies = [...new Set(state.units.flatMap(({ restartOn }) => restartOn))];
     this.sysctls = Object.keys(state.kernel.sysctls);
   }

@@ -1,13 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, posix } from 'node:path';
+import { posix } from 'node:path';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { packageFunctions } from './apply-script.js';
-import { call, script, SPOOL } from './shell.js';
+import { call, script, PACKAGE_SPOOL } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
 
-/** A file on the worker. */
+/** A .deb file on the worker. */
 export interface LocalFile {
+  /** Its own name, ending in .deb; the cache keeps it under another. */
+  readonly name: string;
   readonly path: string;
   readonly sha256: string;
 }
@@ -50,7 +52,7 @@ async function send(
   filesOf: (name: string) => readonly LocalFile[],
   options: TransferOptions,
 ): Promise<string[]> {
-  const files = new Map(names.flatMap(filesOf).map((file) => [posix.join(SPOOL, basename(file.path)), file]));
+  const files = new Map(names.flatMap(filesOf).map((file) => [posix.join(PACKAGE_SPOOL, file.name), file]));
   const parcels = await Promise.all(
     [...files].map(async ([path, file]): Promise<Parcel> => {
       const { size } = await stat(file.path);

@@ -6,8 +6,12 @@ import { PERMANENT_EXIT_CODE } from '../ssh/errors.js';
 export const BLOCK_BEGIN = '# BEGIN ha-kubernetes';
 export const BLOCK_END = '# END ha-kubernetes';
 
-/** Where packages and image archives are put for the time of one apply; removed by the next one at the latest. */
-export const SPOOL = '/var/cache/ha-kubernetes';
+/**
+ * Where packages and image archives are put for the time of one apply; removed by the next one at the latest. One each:
+ * two components of a host may be applied at once, and must not take each other's files for leftovers.
+ */
+export const PACKAGE_SPOOL = '/var/cache/ha-kubernetes/packages';
+export const IMAGE_SPOOL = '/var/cache/ha-kubernetes/images';
 
 /** The name under which a file is received: beside its target, so that renaming it is atomic. */
 export function temporaryPath(path: string): string {

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { receiveCommand } from './apply-script.js';
@@ -60,12 +59,31 @@ export async function transfer(host: RemoteHost, parcels: readonly Parcel[], opt
 }
 
 async function fill(archive: Pack, parcels: readonly Parcel[]): Promise<void> {
-  for (const { path, content } of parcels) {
-    const entry = archive.entry({ name: path.slice(1), size: content.size, mode: 0o600, mtime: new Date(0) });
-    const bytes = content.open();
-    await pipeline(Buffer.isBuffer(bytes) ? [bytes] : bytes, entry);
-  }
+  for (const parcel of parcels) await add(archive, parcel);
   archive.finalize();
+}
+
+/** Resolves when the whole file is in the stream; an error on either side ends the other. */
+function add(archive: Pack, { path, content }: Parcel): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const header = { name: path.slice(1), size: content.size, mode: 0o600 };
+    const bytes = content.open();
+    if (Buffer.isBuffer(bytes)) {
+      archive.entry(header, bytes, settle);
+      return;
+    }
+    const entry = archive.entry(header, settle).on('error', settle);
+    bytes.once('error', settle).pipe(entry);
+
+    function settle(error?: Error | null): void {
+      if (!(error instanceof Error)) {
+        resolve();
+        return;
+      }
+      if (!Buffer.isBuffer(bytes)) bytes.destroy();
+      reject(error);
+    }
+  });
 }
 
 function megabytes(bytes: number): number {

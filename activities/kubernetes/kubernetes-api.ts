@@ -77,7 +77,9 @@ export class KubernetesApi {
   ): Promise<T | undefined> {
     return this.request(`read ${describe(object)}`, async (config) => {
       try {
-        return await KubernetesObjectApi.makeApiClient(config).read<T>(object as KubernetesObject as T & { metadata: { name: string } });
+        return await KubernetesObjectApi.makeApiClient(config).read<T>(
+          object as KubernetesObject as T & { metadata: { name: string } },
+        );
       } catch (error) {
         if (isNotFound(error)) return undefined;
         throw error;

@@ -40,7 +40,8 @@ function reasonIn(error: unknown): string {
   const body = error instanceof ApiException ? (error.body as unknown) : undefined;
   try {
     const parsed: unknown = typeof body === 'string' ? JSON.parse(body) : body;
-    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) return String(parsed.message).slice(0, 300);
+    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed)
+      return String(parsed.message).slice(0, 300);
   } catch {
     // Not JSON, so there is no message to show.
   }

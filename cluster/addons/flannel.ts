@@ -6,6 +6,17 @@ import { clusterRoleBinding, serviceAccount, type Manifest } from './manifest.js
 const NAMESPACE = 'kube-flannel';
 const labels = { app: 'flannel' };
 
+/** Waits up to a minute for the node's subnet, then puts the CNI configuration in place in one move. */
+const installCni = `
+n=0
+until [ -s /run/flannel/subnet.env ]; do
+  n=$((n + 1)); [ $n -lt 300 ] || exit 1
+  sleep 0.2
+done
+cp /etc/kube-flannel/cni-conf.json /etc/cni/net.d/.10-flannel.conflist.new &&
+mv /etc/cni/net.d/.10-flannel.conflist.new /etc/cni/net.d/10-flannel.conflist
+`;
+
 /**
  * flannel (seed, "flannel"): vxlan, with direct routes between hosts of one subnet. It reaches the API through the
  * node's own proxy, so that the pod network does not wait for the Service network.
@@ -62,17 +73,6 @@ export function flannel(spec: ClusterSpec): Manifest[] {
             priorityClassName: 'system-node-critical',
             serviceAccountName: 'flannel',
             tolerations: [{ operator: 'Exists', effect: 'NoSchedule' }],
-            initContainers: [
-              {
-                name: 'install-cni',
-                image,
-                command: ['cp', '-f', '/etc/kube-flannel/cni-conf.json', '/etc/cni/net.d/10-flannel.conflist'],
-                volumeMounts: [
-                  { name: 'cni', mountPath: '/etc/cni/net.d' },
-                  { name: 'flannel-cfg', mountPath: '/etc/kube-flannel/' },
-                ],
-              },
-            ],
             containers: [
               {
                 name: 'kube-flannel',
@@ -86,10 +86,13 @@ export function flannel(spec: ClusterSpec): Manifest[] {
                   { name: 'KUBERNETES_SERVICE_HOST', value: '127.0.0.1' },
                   { name: 'KUBERNETES_SERVICE_PORT', value: String(API_PROXY_PORT) },
                 ],
+                // The kubelet calls a node Ready once this file is there: not before flannel can serve pods.
+                lifecycle: { postStart: { exec: { command: ['sh', '-c', installCni] } } },
                 resources: { requests: { cpu: '100m', memory: '50Mi' } },
                 securityContext: { privileged: false, capabilities: { add: ['NET_ADMIN', 'NET_RAW'] } },
                 volumeMounts: [
                   { name: 'run', mountPath: '/run/flannel' },
+                  { name: 'cni', mountPath: '/etc/cni/net.d' },
                   { name: 'flannel-cfg', mountPath: '/etc/kube-flannel/' },
                   { name: 'xtables-lock', mountPath: '/run/xtables.lock' },
                 ],

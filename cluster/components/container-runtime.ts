@@ -29,7 +29,7 @@ export function containerRuntimeBinaries(): HostState {
       ...containerdPrograms.map((name) => program(name, 'containerd', `bin/${name}`)),
       program('runc', 'runc'),
       ...cniPlugins.map((name) => cni(name, 'cni-plugins', `./${name}`)),
-      cni('flannel', 'flannel-cni-plugin', './flannel-amd64'),
+      cni('flannel', 'flannel-cni-plugin', './flannel'),
     ],
   };
 }

@@ -1,4 +1,4 @@
-import type { HostState } from '../desired-state.js';
+import type { DesiredFile, HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import { BIN, program } from './files.js';
 
@@ -10,14 +10,18 @@ export const OWN_API_SERVER = 'https://127.0.0.1:6443';
 /** The user that the control plane runs as (seed: `useradd -r kube`). */
 export const USER = 'kube';
 
-/** The control plane's programs alone, sent while etcd elects its leader. */
+/** The API server's program, sent while etcd elects its leader. */
+export function kubeApiserverBinaries(): HostState {
+  return { ...nothing, files: [server('kube-apiserver')] };
+}
+
+/** The control plane's other programs, sent while the API server starts. */
 export function controlPlaneBinaries(): HostState {
-  return {
-    ...nothing,
-    files: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'].map((name) =>
-      program(name, 'kubernetes-server', `kubernetes/server/bin/${name}`),
-    ),
-  };
+  return { ...nothing, files: ['kube-controller-manager', 'kube-scheduler', 'kubectl'].map(server) };
+}
+
+function server(name: string): DesiredFile {
+  return program(name, 'kubernetes-server', `kubernetes/server/bin/${name}`);
 }
 
 /** Path of a program of the control plane. */

@@ -87,7 +87,13 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
         startTimeoutSeconds: 130,
       },
     ],
-    ready: [{ title: `etcd on ${host.name} is healthy`, command: `${etcdctl('https://127.0.0.1:2379')} endpoint health`, timeoutSeconds: 60 }],
+    ready: [
+      {
+        title: `etcd on ${host.name} is healthy`,
+        command: `${etcdctl('https://127.0.0.1:2379')} endpoint health`,
+        timeoutSeconds: 60,
+      },
+    ],
   };
 }
 

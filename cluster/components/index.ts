@@ -4,7 +4,7 @@ import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host, Role } from '../spec.js';
 import { apiEndpointState } from './api-endpoint.js';
 import { containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
-import { controlPlaneBinaries } from './control-plane.js';
+import { controlPlaneBinaries, kubeApiserverBinaries } from './control-plane.js';
 import { etcdBinaries, etcdState } from './etcd.js';
 import { hostState } from './host.js';
 import { kubeApiserverState } from './kube-apiserver.js';
@@ -26,6 +26,7 @@ const components = {
   host: ({ spec, host }: ComponentContext) => hostState(spec, host),
   'etcd-binaries': ({ lock }: ComponentContext) => etcdBinaries(versionOf(lock, 'etcd')),
   etcd: ({ spec, host }: ComponentContext) => etcdState(spec, host),
+  'kube-apiserver-binaries': () => kubeApiserverBinaries(),
   'control-plane-binaries': () => controlPlaneBinaries(),
   'kube-apiserver': ({ spec, host }: ComponentContext) => kubeApiserverState(spec, host),
   'kube-controller-manager': ({ spec, host }: ComponentContext) => kubeControllerManagerState(spec, host),
@@ -48,7 +49,13 @@ export function componentState(component: Component, context: ComponentContext):
 
 const componentsByRole: Readonly<Record<Role, readonly Component[]>> = {
   etcd: ['etcd-binaries', 'etcd'],
-  'control-plane': ['control-plane-binaries', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
+  'control-plane': [
+    'kube-apiserver-binaries',
+    'control-plane-binaries',
+    'kube-apiserver',
+    'kube-controller-manager',
+    'kube-scheduler',
+  ],
   node: [
     'container-runtime-binaries',
     'container-runtime',

@@ -27,7 +27,12 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
     keyFile(`${PKI}/apiserver-kubelet-client.key`, `apiserver-kubelet-client/${host.name}`, owner),
     certificateFile(`${PKI}/front-proxy-client.crt`, `front-proxy-client/${host.name}`),
     keyFile(`${PKI}/front-proxy-client.key`, `front-proxy-client/${host.name}`, owner),
-    { path: `${PKI}/sa.pub`, mode: 0o644, owner: 'root:root', content: { kind: 'public-key', key: 'service-account' } as const },
+    {
+      path: `${PKI}/sa.pub`,
+      mode: 0o644,
+      owner: 'root:root',
+      content: { kind: 'public-key', key: 'service-account' } as const,
+    },
     keyFile(`${PKI}/sa.key`, 'service-account', owner),
   ];
   return {
@@ -103,7 +108,8 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
 /** All members, the host's own first: a request leaves the host only when its own member is gone. */
 function etcdServers(spec: ClusterSpec, host: Host): string[] {
   const members = hostsWithRole(spec, 'etcd');
-  return [...members.filter((member) => member.name === host.name), ...members.filter((member) => member.name !== host.name)].map(
-    etcdClientUrl,
-  );
+  return [
+    ...members.filter((member) => member.name === host.name),
+    ...members.filter((member) => member.name !== host.name),
+  ].map(etcdClientUrl);
 }

@@ -25,7 +25,8 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
       stringify({
         apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
         kind: 'KubeProxyConfiguration',
-        bindAddress: '0.0.0.0',
+        // Given an address, it need not wait for its Node object in order to learn it.
+        bindAddress: host.address,
         metricsBindAddress: '127.0.0.1:10249',
         healthzBindAddress: '127.0.0.1:10256',
         clientConnection: { kubeconfig: KUBECONFIG },

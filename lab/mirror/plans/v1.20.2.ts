@@ -171,7 +171,7 @@ export const plan: MirrorPlan = {
       url: 'https://images.ha-kubernetes.invalid/flannel-v0.28.10.tar',
       content: {
         kind: 'image',
-        reference: 'docker.io/flannel/flannel:v0.28.10',
+        reference: 'ghcr.io/flannel-io/flannel:v0.28.10',
         config: { Entrypoint: ['/opt/bin/flanneld'], Env: systemPath },
         rootfs: [
           { kind: 'tree', source: 'flannel-tools', exclude: '^(usr/share|usr/lib/x86_64-linux-gnu/gconv)/' },
@@ -201,7 +201,6 @@ export const plan: MirrorPlan = {
         reference: 'docker.io/ikubernetes/myapp:v1',
         config: { Entrypoint: ['/myapp'], Env: systemPath, ExposedPorts: { '80/tcp': {} } },
         rootfs: [
-          { kind: 'busybox', from: busybox },
           { kind: 'text', text: myapp, to: 'myapp', mode: 0o755 },
         ],
       },
