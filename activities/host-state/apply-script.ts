@@ -114,7 +114,7 @@ run() {
   deadline=$(($(date +%s) + $3))
   systemctl reset-failed -- "$2" 2>/dev/null
   echo "$1 $2"
-  timeout --foreground "$3" systemctl "$1" -- "$2"
+  timeout "$3" systemctl "$1" -- "$2"
   while :; do
     case $(property ActiveState "$2") in
       active) return ;;
@@ -132,7 +132,7 @@ run() {
 # stop UNIT SECONDS
 stop() {
   echo "stop $1"
-  timeout --foreground "$2" systemctl stop -- "$1" || fail "$1 did not stop within $2 s"
+  timeout "$2" systemctl stop -- "$1" || fail "$1 did not stop within $2 s"
 }
 
 # import ARCHIVE REFERENCE...

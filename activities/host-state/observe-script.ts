@@ -79,7 +79,7 @@ unit() {
 }
 
 images() {
-  if command -v ctr >/dev/null && list=$(timeout --foreground 10 ctr -n k8s.io images ls -q 2>/dev/null); then
+  if command -v ctr >/dev/null && list=$(timeout 10 ctr -n k8s.io images ls -q 2>/dev/null); then
     echo 'images 0 known'
     echo "$list" | sed 's/^/image 0 /'
   fi

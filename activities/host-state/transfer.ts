@@ -32,21 +32,22 @@ export async function transfer(host: RemoteHost, parcels: readonly Parcel[], opt
   const progress = setInterval(() => {
     options.onProgress?.(`sent ${megabytes(sent)} of ${megabytes(total)} MB`);
   }, PROGRESS_INTERVAL_MS);
-  async function* counted(): AsyncGenerator<Buffer> {
+  let filling = Promise.resolve();
+  async function* read(): AsyncGenerator<Buffer> {
+    // Only now, as a pack that was destroyed before anyone reads it never says so.
+    filling = fill(archive, parcels).catch((error: unknown) => {
+      archive.destroy(error as Error);
+    });
     for await (const chunk of archive as AsyncIterable<Buffer>) {
       sent += chunk.length;
       yield chunk;
     }
   }
-  const filling = fill(archive, parcels).catch((error: unknown) => {
-    // The reader of the stream is the one to report it.
-    archive.destroy(error as Error);
-  });
   try {
     await host.run({
       title: `receive ${parcels.length} files`,
       command: receiveCommand,
-      stdin: Readable.from(counted(), { objectMode: false }),
+      stdin: Readable.from(read(), { objectMode: false }),
       timeoutMs: TRANSFER_TIMEOUT_MS,
       signal: options.signal,
     });

@@ -3,14 +3,13 @@ import type { RemoteHost } from '../ssh/connection-pool.js';
 import { call, script } from './shell.js';
 
 const verifyFunctions = String.raw`
-# probe SECONDS COMMAND: asked twice a second, here on the host, so that waiting costs no round trips. --foreground
-# keeps the command in our process group, to be killed with us.
+# probe SECONDS COMMAND: asked twice a second, here on the host, so that waiting costs no round trips
 probe() {
   deadline=$(($(date +%s) + $1))
   while :; do
     left=$((deadline - $(date +%s)))
     [ "$left" -gt 0 ] || left=1
-    output=$(timeout --foreground "$left" sh -c "$2" 2>&1) && return
+    output=$(timeout "$left" sh -c "$2" 2>&1) && return
     [ "$(date +%s)" -lt "$deadline" ] || break
     sleep 0.5
   done

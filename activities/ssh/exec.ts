@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { lastLine, RemoteError, type RemoteErrorKind } from './errors.js';
 import { OutputCollector } from './output-collector.js';
-import { KILL_GRACE_SECONDS, killCommand, processGroupLine, wrapCommand } from './remote-command.js';
+import { KILL_GRACE_SECONDS, killCommand, sessionLine, wrapCommand } from './remote-command.js';
 import type { SshTarget } from './target.js';
 
 export interface RunOptions {
@@ -35,7 +36,7 @@ export interface ExecResult {
 
 const DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024;
 
-/** After a kill: the grace time of the process group, and a little for the way. */
+/** After a kill: the grace time of the command, and a little for the way. */
 const CLOSE_TIMEOUT_MS = (KILL_GRACE_SECONDS + 5) * 1000;
 
 /** The watchdog on the host gives the worker's own deadline precedence, as that one reports a better error. */
@@ -58,20 +59,35 @@ export async function execute(client: Client, target: SshTarget, options: RunOpt
   throw execution.error('exit', `${options.title} failed: ${lastLine(stderr) ?? `exit code ${exitCode}`}`, exitCode);
 }
 
-function open(client: Client, target: SshTarget, options: RunOptions, command: string): Promise<Execution> {
-  return new Promise((resolve, reject) => {
-    const lost = (reason: string): void => {
-      reject(new RemoteError({ host: target.name, kind: 'connection-lost', reason: `${options.title}: ${reason}` }));
-    };
+/** sshd frees a session a moment after it ended; an open that it refuses meanwhile started nothing. */
+const OPEN_ATTEMPTS = 20;
+const OPEN_RETRY_MS = 100;
+
+async function open(client: Client, target: SshTarget, options: RunOptions, command: string): Promise<Execution> {
+  for (let attempt = 1; ; attempt++) {
     try {
-      client.exec(command, (error, channel) => {
-        if (error !== undefined) lost(`the host opened no session for the command: ${error.message}`);
-        // Listening must start here: the end of a short command can be in the same packet as the answer to its start.
-        else resolve(new Execution(client, target, options, channel));
-      });
+      return await openOnce(client, target, options, command);
     } catch (error) {
-      lost((error as Error).message);
+      const refused = (error as { reason?: unknown }).reason !== undefined;
+      if (refused && attempt < OPEN_ATTEMPTS) {
+        await sleep(OPEN_RETRY_MS);
+        continue;
+      }
+      const reason = `${options.title}: the host opened no session for the command: ${(error as Error).message}`;
+      throw new RemoteError({ host: target.name, kind: 'connection-lost', reason });
     }
+  }
+}
+
+/** @throws the error of ssh2; it has a `reason` when it is the host that refuses. */
+function openOnce(client: Client, target: SshTarget, options: RunOptions, command: string): Promise<Execution> {
+  return new Promise((resolve, reject) => {
+    // Throws where there is no connection any more, which rejects as well.
+    client.exec(command, (error, channel) => {
+      if (error !== undefined) reject(error);
+      // Listening must start here: the end of a short command can be in the same packet as the answer to its start.
+      else resolve(new Execution(client, target, options, channel));
+    });
   });
 }
 
@@ -82,7 +98,7 @@ class Execution {
   private exitCode: number | undefined;
   /** Why the command is being killed; it wins over whatever exit code the kill leads to. */
   private killedBecause: Error | undefined;
-  private groupKilled = false;
+  private sessionKilled = false;
   private readonly outcome: Promise<number>;
   private resolve!: (exitCode: number) => void;
   private reject!: (error: Error) => void;
@@ -110,7 +126,7 @@ class Execution {
   }
 
   get stderr(): string {
-    return this.err.text.replace(processGroupLine, '');
+    return this.err.text.replace(sessionLine, '');
   }
 
   get truncated(): boolean {
@@ -155,7 +171,7 @@ class Execution {
     });
     channel.stderr.on('data', (chunk: Buffer) => {
       this.err.add(chunk);
-      if (this.killedBecause !== undefined) this.killGroup();
+      if (this.killedBecause !== undefined) this.killSession();
     });
     channel.on('exit', (code: number | null) => {
       this.exitCode = code ?? undefined;
@@ -194,7 +210,7 @@ class Execution {
   private kill(reason: Error): void {
     if (this.killedBecause !== undefined) return;
     this.killedBecause = reason;
-    this.killGroup();
+    this.killSession();
     this.closeTimer = setTimeout(() => {
       this.channel.destroy();
       this.reject(reason);
@@ -202,12 +218,12 @@ class Execution {
   }
 
   /** Kills over a second channel, because OpenSSH before 7.9, and any under sudo, does not deliver signals. */
-  private killGroup(): void {
-    const group = processGroupLine.exec(this.err.text)?.[1];
-    if (group === undefined || this.groupKilled) return;
-    this.groupKilled = true;
+  private killSession(): void {
+    const session = sessionLine.exec(this.err.text)?.[1];
+    if (session === undefined || this.sessionKilled) return;
+    this.sessionKilled = true;
     try {
-      this.client.exec(killCommand(Number(group), this.target.sudo === true), (error, channel) => {
+      this.client.exec(killCommand(Number(session), this.target.sudo === true), (error, channel) => {
         if (error !== undefined) return;
         channel.on('error', () => undefined).resume();
         channel.stderr.resume();

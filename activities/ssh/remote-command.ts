@@ -1,21 +1,26 @@
-/** Announces, on stderr, the process group of a command that was started by {@link wrapCommand}. */
-export const processGroupLine = /^ha-kubernetes-process-group (\d+)\n/m;
+/** Announces, on stderr, the session of a command that was started by {@link wrapCommand}; it is its leader's pid. */
+export const sessionLine = /^ha-kubernetes-session (\d+)\n/m;
 
-/** How long a process group may take between SIGTERM and SIGKILL. */
+/** How long a command may take between SIGTERM and SIGKILL. */
 export const KILL_GRACE_SECONDS = 5;
+
+/** Lists the processes of the session $1 (proc(5), field 6 of stat), in whichever process groups they are. */
+const members = String.raw`
+members() { sed -n "s/^\([0-9]*\) (.*) . [0-9]* [0-9]* $1 .*/\1/p" /proc/[0-9]*/stat 2>/dev/null; }
+`;
 
 /**
  * Runs on the host around every command. OpenSSH leaves a command without a terminal running when its client goes away,
- * so the command gets a process group of its own and a watchdog that ends the group as soon as sshd's session process
- * ($1) is gone or the deadline ($2, seconds) has passed. The file descriptor 3 keeps stdin, because a shell gives
- * /dev/null to what it starts in the background.
+ * so the command gets a session of its own and a watchdog that ends all of it as soon as sshd's process ($1) is gone or
+ * the deadline ($2, seconds) has passed. The file descriptor 3 keeps stdin, because a shell gives /dev/null to what it
+ * starts in the background.
  */
-const wrapper = `
+const wrapper = `${members}
 exec 3<&0
 setsid sh -c "$3" <&3 3<&- &
-group=$!
+session=$!
 exec 3<&- </dev/null
-echo "ha-kubernetes-process-group $group" >&2
+echo "ha-kubernetes-session $session" >&2
 (
   exec >/dev/null 2>&1
   left=$2
@@ -23,24 +28,25 @@ echo "ha-kubernetes-process-group $group" >&2
     sleep 1
     left=$((left - 1))
   done
-  kill -s TERM -- "-$group" && sleep ${KILL_GRACE_SECONDS} && kill -s KILL -- "-$group"
+  kill -s TERM $(members "$session") && sleep ${KILL_GRACE_SECONDS} && kill -s KILL $(members "$session")
 ) &
 watchdog=$!
-wait "$group"
+wait "$session"
 status=$?
 kill "$watchdog" 2>/dev/null
 exit "$status"
 `;
 
-/** Ends the process group $1: SIGTERM, and SIGKILL after the grace time. */
-const killer = `
-kill -s TERM -- "-$1" 2>/dev/null || exit 0
+/** Ends the session $1: SIGTERM, and SIGKILL after the grace time. */
+const killer = `${members}
+# By its pid, too: it may not have its session yet.
+kill -s TERM "$1" $(members "$1") 2>/dev/null
 left=${KILL_GRACE_SECONDS * 10}
-while [ "$left" -gt 0 ] && kill -s 0 -- "-$1" 2>/dev/null; do
+while [ "$left" -gt 0 ] && [ -n "$(members "$1")" ]; do
   sleep 0.1
   left=$((left - 1))
 done
-kill -s KILL -- "-$1" 2>/dev/null
+kill -s KILL $(members "$1") 2>/dev/null
 exit 0
 `;
 
@@ -59,9 +65,9 @@ export function wrapCommand(command: string, deadlineSeconds: number, sudo: bool
   return ['exec sh -c', quote(inner), 'sh', quote(wrapper), String(deadlineSeconds), quote(command)].join(' ');
 }
 
-/** The command line that kills a process group which {@link wrapCommand} announced. */
-export function killCommand(group: number, sudo: boolean): string {
-  return `${sudoPrefix(sudo)}sh -c ${quote(killer)} sh ${group}`;
+/** The command line that kills a session which {@link wrapCommand} announced. */
+export function killCommand(session: number, sudo: boolean): string {
+  return `${sudoPrefix(sudo)}sh -c ${quote(killer)} sh ${session}`;
 }
 
 function sudoPrefix(sudo: boolean): string {
