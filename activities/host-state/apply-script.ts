@@ -123,10 +123,13 @@ run() {
     [ "$(date +%s)" -lt "$deadline" ] || break
     sleep 0.2
   done
-  systemctl status --no-pager --full --lines 0 -- "$2"
-  journalctl --no-pager --lines 20 --unit "$2"
-  state="$(property ActiveState "$2"), $(property SubState "$2")"
-  fail "$2 did not $1 within $3 s: $state, result $(property Result "$2"), exit status $(property ExecMainStatus "$2")"
+  # To stderr, which goes to the log alone: stdout is progress, which people see and Temporal keeps.
+  { systemctl status --no-pager --full --lines 0 -- "$2"; journalctl --no-pager --lines 20 --unit "$2"; } >&2
+  result="result $(property Result "$2"), exit status $(property ExecMainStatus "$2")"
+  case $(property ActiveState "$2") in
+    failed | inactive) fail "$2 ended when it should run: $result" ;;
+    *) fail "$2 is not up after $3 s: $(property ActiveState "$2") ($(property SubState "$2")), $result" ;;
+  esac
 }
 
 # stop UNIT SECONDS

@@ -57,12 +57,7 @@ export async function applyChanges(
   const archives = await plan.archives(options.content);
   const parcels = [...plan.fileParcels(), ...archives.map(({ parcel }) => parcel)];
   if (parcels.length > 0) await transfer(host, parcels, options);
-  await run(
-    'apply files, kernel settings, units and images',
-    commitFunctions,
-    plan.commitCalls(archives),
-    plan.commitTimeoutMs(),
-  );
+  await run('apply changes', commitFunctions, plan.commitCalls(archives), plan.commitTimeoutMs());
 }
 
 /** An image archive on its way, and the images that are wanted of it. */
