@@ -201,6 +201,7 @@ export const plan: MirrorPlan = {
         reference: 'docker.io/ikubernetes/myapp:v1',
         config: { Entrypoint: ['/myapp'], Env: systemPath, ExposedPorts: { '80/tcp': {} } },
         rootfs: [
+          { kind: 'busybox', from: busybox },
           { kind: 'text', text: myapp, to: 'myapp', mode: 0o755 },
         ],
       },
