@@ -137,12 +137,7 @@ async function execute(
       const ended = ({ status }: V1Status): void => {
         resolve(status === 'Success' ? undefined : text.trim() || 'the command failed');
       };
-      new Exec(config)
-        .exec(NAMESPACE, pod, 'myapp', [...command], output, output, null, false, ended)
-        .then((socket) => {
-          socket.on('error', reject);
-        })
-        .catch(reject);
+      new Exec(config).exec(NAMESPACE, pod, 'myapp', [...command], output, output, null, false, ended).catch(reject);
     });
   });
 }

@@ -68,7 +68,7 @@ function liveView(): View {
   const marks: Record<StepRecord['state'], string> = { done: '✔', running: '▶', held: '✖', skipped: '○', waiting: '·' };
   return {
     show: ({ steps, approvals, waitingFor, cluster }) => {
-      const rows = (process.stderr.rows ?? 40) - 6;
+      const rows = process.stderr.rows - 6;
       const of = (...states: StepRecord['state'][]): StepRecord[] =>
         steps.filter(({ state }) => states.includes(state));
       const over = of('done', 'skipped');

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { KubeConfig, KubernetesObjectApi, PatchStrategy, type KubernetesObject } from '@kubernetes/client-node';
 import { FIELD_MANAGER, type Manifest } from '../../cluster/addons/manifest.js';
 import { isNotFound, statusOf, toKubernetesError } from './kubernetes-error.js';
@@ -52,23 +53,30 @@ export class KubernetesApi {
   }
 
   /**
-   * Server-side apply as the deployer's field manager.
+   * Server-side apply as the deployer's field manager. It is asked for without effect first, and left at that when the
+   * object would stay as it is: an apply that changes nothing would still touch the record of who owns which field.
    *
-   * @returns whether the object changed.
+   * @returns whether the object was changed.
    */
   async apply(manifest: Manifest): Promise<boolean> {
     const before = await this.read(manifest);
-    const after = await this.request(`apply ${describe(manifest)}`, (config) =>
+    if (before !== undefined && isDeepStrictEqual(essence(before), essence(await this.patch(manifest, 'All'))))
+      return false;
+    await this.patch(manifest, undefined);
+    return true;
+  }
+
+  private async patch(manifest: Manifest, dryRun: 'All' | undefined): Promise<KubernetesObject> {
+    return this.request(`apply ${describe(manifest)}`, (config) =>
       KubernetesObjectApi.makeApiClient(config).patch(
-        manifest as unknown as KubernetesObject,
+        manifest as KubernetesObject,
         undefined,
-        undefined,
+        dryRun,
         FIELD_MANAGER,
         true,
         PatchStrategy.ServerSideApply,
       ),
     );
-    return before?.metadata?.resourceVersion !== after.metadata?.resourceVersion;
   }
 
   /** The object as it is, or undefined if there is none. */
@@ -100,7 +108,7 @@ export class KubernetesApi {
     await this.request(`delete ${describe(object)}`, async (config) => {
       try {
         await KubernetesObjectApi.makeApiClient(config).delete(
-          object as KubernetesObject,
+          object,
           undefined,
           undefined,
           undefined,
@@ -125,6 +133,13 @@ export class KubernetesApi {
   private prefer(server: ApiServer): void {
     this.servers = [server, ...this.servers.filter((other) => other !== server)];
   }
+}
+
+/** What an apply can change: not the status, nor what the API server keeps about writes. */
+function essence({ metadata, ...object }: KubernetesObject & { status?: unknown }): unknown {
+  const { status: _status, ...rest } = object;
+  const { managedFields: _fields, resourceVersion: _version, generation: _generation, ...lasting } = metadata ?? {};
+  return { ...rest, metadata: lasting };
 }
 
 function describe({ kind, metadata }: Pick<Manifest, 'kind' | 'metadata'>): string {

@@ -34,6 +34,9 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
           'bind-address': '127.0.0.1',
           port: '0',
           profiling: 'false',
+          // Starting, each of forty controllers asks for a token of its own; the default of 20 a second delays them all.
+          'kube-api-burst': '150',
+          'kube-api-qps': '100',
           kubeconfig: KUBECONFIG,
           'authentication-kubeconfig': KUBECONFIG,
           'authorization-kubeconfig': KUBECONFIG,

@@ -94,6 +94,9 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     clusterDNS: [dnsServiceAddress(spec)],
     clusterDomain: spec.network.dnsDomain,
     failSwapOn: false,
+    // A node is called Ready within seconds of its network; unchanged status is still reported every five minutes only.
+    nodeStatusReportFrequency: '5m0s',
+    nodeStatusUpdateFrequency: '3s',
     readOnlyPort: 0,
     resolvConf: facts.resolvConf,
     rotateCertificates: true,
