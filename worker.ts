@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
       connection,
       namespace: namespace ?? 'default',
       taskQueue: TASK_QUEUE,
-      workflowsPath: fileURLToPath(new URL('./workflows/index.js', import.meta.url)),
+      workflowBundle: { codePath: await workflowBundle() },
       activities: createActivities({ store, cache, contexts, log }),
       shutdownGraceTime: SHUTDOWN_GRACE,
       shutdownForceTime: '30 seconds',
@@ -53,6 +54,15 @@ async function main(): Promise<void> {
     await contexts.close();
     await connection.close();
   }
+}
+
+/** The workflows as `npm run build` bundles them; made by this very version of the code, or not at all. */
+async function workflowBundle(): Promise<string> {
+  const path = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+  await access(path).catch(() => {
+    throw new Error(`the bundle of the workflows is missing (${path}): run npm run build`);
+  });
+  return path;
 }
 
 await main();
