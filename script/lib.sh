@@ -50,7 +50,7 @@ step() {
 tick() {
   local pause=2
   while sleep "$pause" && kill -0 $$ 2>/dev/null; do
-    say "  $current_step: $((SECONDS - $1)) s, $(tail -n 1 "$current_log" | tr -d '\r' | cut -c 1-90)"
+    say "  $current_step: $((SECONDS - $1)) s  $(tail -n 1 "$current_log" | tr -d '\r' | cut -c 1-90)"
     pause=10
   done
 }
