@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { Command, Option } from 'commander';
 import type { CertificateRequest } from '../workflows/approvals.js';
@@ -96,6 +97,7 @@ async function decide(
   );
 }
 
+/** Waits for the request, and for the run that brings it: whoever approves may be there first. */
 async function waitForRequest(
   client: Client,
   name: string,
@@ -104,11 +106,12 @@ async function waitForRequest(
 ): Promise<CertificateRequest> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const status = await look(client, name);
-    if (Date.now() >= deadline || status.approvals.pending.some((request) => request.node === node)) {
-      return pendingOf(status, node);
+    const over = Date.now() >= deadline;
+    const status = over ? await look(client, name) : await wholeStatus(client, name).catch(() => undefined);
+    if (over || status?.approvals.pending.some((request) => request.node === node) === true) {
+      return pendingOf(status ?? (await look(client, name)), node);
     }
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await delay(500);
   }
 }
 

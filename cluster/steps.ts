@@ -100,7 +100,8 @@ export function deploySteps(spec: ClusterSpec): Step[] {
       id: `join:${host.name}`,
       title: `Join ${host.name} to the cluster`,
       host: host.name,
-      needs: ['admit', 'artifacts'],
+      // The worker has one uplink: what the critical path needs goes first.
+      needs: ['admit', 'artifacts', ...masters.map((master) => `kube-apiserver-binaries:${master.name}`)],
       action: { kind: 'join', host: host.name },
     })),
     {

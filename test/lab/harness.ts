@@ -26,6 +26,7 @@ export interface Outcome {
 export class LabRun {
   private readonly processes: ChildProcess[] = [];
   private worker: ChildProcess | undefined;
+  private readonly closing = new AbortController();
 
   private constructor(
     readonly directory: string,
@@ -77,11 +78,11 @@ export class LabRun {
   }
 
   startWorkflow(...args: string[]): Promise<Outcome> {
-    return node('client/start-workflow.js', args, this.environment);
+    return node('client/start-workflow.js', args, this.environment, this.closing.signal);
   }
 
   approveCsr(...args: string[]): Promise<Outcome> {
-    return node('client/approve-csr.js', args, this.environment);
+    return node('client/approve-csr.js', args, this.environment, this.closing.signal);
   }
 
   /** Runs a command on a host, past the deployer. */
@@ -111,6 +112,7 @@ export class LabRun {
   }
 
   async close(): Promise<void> {
+    this.closing.abort();
     await Promise.all(this.processes.map(end));
     const down = await lab(['down']);
     await rm(this.directory, { recursive: true, force: true });
@@ -155,12 +157,18 @@ function lab(args: readonly string[]): Promise<Outcome> {
   return node('lab/lab.js', args, process.env);
 }
 
-async function node(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
+async function node(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cancelSignal?: AbortSignal,
+): Promise<Outcome> {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [join(root, program), ...args], {
     env,
     reject: false,
     stdin: 'ignore',
     timeout: 600_000,
+    ...(cancelSignal === undefined ? {} : { cancelSignal }),
   });
   return { exitCode: exitCode ?? -1, stdout, stderr };
 }
