@@ -49,12 +49,16 @@ export const roles = ['etcd', 'control-plane', 'node'] as const;
 const hostSchema = z.strictObject({
   name: label,
   address,
-  roles: z.array(z.enum(roles)).min(1),
+  roles: z
+    .array(z.enum(roles))
+    .min(1, 'at least one role')
+    .refine((given) => new Set(given).size === given.length, 'each role once'),
   ssh: sshOverrideSchema.optional(),
   power: powerSchema.optional(),
 });
 
-const clusterSchema = z.strictObject({
+/** Every field of `cluster.yaml`; rules between fields are in {@link validateSpec}. */
+export const clusterSchema = z.strictObject({
   name: label,
   kubernetes: z.string().regex(/^v1\.\d+\.\d+$/, 'a full version such as v1.20.2'),
   /** DNS domain of the hosts; `<host>.<domain>` resolves on every host. */
@@ -100,7 +104,7 @@ const clusterSchema = z.strictObject({
     .prefault({}),
   /** `machine`: physical or virtual. `container`: system containers (nspawn, LXC) without CAP_SYS_RESOURCE. */
   hostKind: z.enum(['machine', 'container']).default('machine'),
-  hosts: z.array(hostSchema).min(1),
+  hosts: z.array(hostSchema).min(1, 'at least one host'),
 });
 
 export type Role = (typeof roles)[number];
@@ -148,13 +152,14 @@ function fromIssue(document: unknown, issue: z.core.$ZodIssue): SpecProblem[] {
     }));
   }
   const value = at(document, path);
-  const allowed =
-    issue.code === 'invalid_value'
-      ? `one of ${issue.values.map((v) => String(v)).join(', ')}`
-      : lowerFirst(issue.message);
-  const fix =
-    value === undefined ? 'add the field' : `write ${allowed.replace(/^invalid input: expected /, 'a value of type ')}`;
-  return [{ path, value, allowed, fix }];
+  const allowed = allowedBy(issue);
+  return [{ path, value, allowed, fix: value === undefined ? 'add the field' : `write ${allowed}` }];
+}
+
+function allowedBy(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `one of ${issue.values.map((value) => String(value)).join(', ')}`;
+  if (issue.code === 'invalid_type') return `a value of type ${issue.expected}`;
+  return lowerFirst(issue.message);
 }
 
 function lowerFirst(text: string): string {
@@ -204,8 +209,8 @@ function duplicateProblems({ hosts }: ClusterSpec): SpecProblem[] {
         {
           path: ['hosts', index, field],
           value: host[field],
-          allowed: `a ${field} that no other host has (hosts[${first}] has it already)`,
-          fix: `give every host a ${field} of its own`,
+          allowed: `${field === 'name' ? 'a name' : 'an address'} that no other host has (hosts[${first}] has it already)`,
+          fix: `give every host its own ${field}`,
         },
       ];
     }),
@@ -247,6 +252,12 @@ function roleProblems({ hosts }: ClusterSpec): SpecProblem[] {
   return problems;
 }
 
+/** Prefix lengths of service networks: kube-apiserver refuses more than 20 host bits (its --service-cluster-ip-range). */
+const LARGEST_SERVICES = 12;
+const SMALLEST_SERVICES = 28;
+/** kube-controller-manager refuses to start with more (clusterSubnetMaxDiff of its node IPAM). */
+const MAX_SHARE_BITS = 16;
+
 function networkProblems({ network, hosts }: ClusterSpec): SpecProblem[] {
   const problems: SpecProblem[] = [];
   const pods = parseCidr(network.pods);
@@ -276,7 +287,22 @@ function networkProblems({ network, hosts }: ClusterSpec): SpecProblem[] {
       }
     }
   });
-  if (network.nodeMask < pods.prefix) {
+  if (services.prefix < LARGEST_SERVICES || services.prefix > SMALLEST_SERVICES) {
+    problems.push({
+      path: ['network', 'services'],
+      value: network.services,
+      allowed: `a block from /${LARGEST_SERVICES} to /${SMALLEST_SERVICES}: the API server takes no larger one, and DNS needs the tenth address`,
+      fix: 'choose a block such as 10.64.0.0/12',
+    });
+  }
+  if (network.nodeMask > pods.prefix + MAX_SHARE_BITS) {
+    problems.push({
+      path: ['network', 'nodeMask'],
+      value: network.nodeMask,
+      allowed: `at most ${pods.prefix + MAX_SHARE_BITS} with network.pods ${network.pods}: the controller manager counts 2^${MAX_SHARE_BITS} shares`,
+      fix: 'give each node a larger share, such as 24, or pods a smaller block',
+    });
+  } else if (network.nodeMask < pods.prefix) {
     problems.push({
       path: ['network', 'nodeMask'],
       value: network.nodeMask,
