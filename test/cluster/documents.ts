@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { validateSpec, type ClusterSpec, type Role } from '../../cluster/spec.js';
+
+/** A cluster file as YAML gives it, before anything has checked it. */
+export type Document = Record<string, unknown> & {
+  network: Record<string, unknown>;
+  hosts: (Record<string, unknown> & { name: string; address: string; roles: string[] })[];
+};
+
+const seedText = readFileSync(new URL('../../../examples/seed.yaml', import.meta.url), 'utf8');
+
+/** A fresh copy of `examples/seed.yaml`, to be spoiled at will. */
+export function seedDocument(): Document {
+  return parse(seedText) as Document;
+}
+
+/** The validated spec of a document that must be a good one. */
+export function specOf(document: unknown): ClusterSpec {
+  const result = validateSpec(document);
+  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
+  return result.spec;
+}
+
+/** Valid clusters of every shape: 1, 3 or 5 etcd hosts, roles apart or together, with and without nodes. */
+export const anySpec: fc.Arbitrary<ClusterSpec> = fc
+  .record({
+    etcd: fc.constantFrom(1, 3, 5),
+    masters: fc.integer({ min: 1, max: 4 }),
+    nodes: fc.integer({ min: 0, max: 6 }),
+    // How many of the hosts of one role have the next one too.
+    shared: fc.integer({ min: 0, max: 4 }),
+    hostKind: fc.constantFrom('machine', 'container'),
+    policy: fc.constantFrom('human', 'inventory'),
+  })
+  .map(({ etcd, masters, nodes, shared, hostKind, policy }) => {
+    const rolesAt = new Map<number, string[]>();
+    const give = (role: Role, from: number, count: number): void => {
+      for (let index = from; index < from + count; index += 1) {
+        rolesAt.set(index, [...(rolesAt.get(index) ?? []), role]);
+      }
+    };
+    give('etcd', 0, etcd);
+    const firstMaster = Math.max(0, etcd - shared);
+    give('control-plane', firstMaster, masters);
+    give('node', Math.max(0, Math.max(etcd, firstMaster + masters) - shared), nodes);
+    return specOf({
+      name: 'any',
+      kubernetes: 'v1.20.2',
+      domain: 'example.org',
+      hostKind,
+      approvals: { policy },
+      hosts: [...rolesAt].map(([index, has]) => ({
+        name: `host-${String(index)}`,
+        address: `172.16.0.${String(index + 1)}`,
+        roles: has,
+      })),
+    });
+  });
