@@ -22,10 +22,16 @@ export function formatIpv4(address: number): string {
 
 /** The block, or undefined if it is not `a.b.c.d/n` with all host bits zero. */
 export function parseCidr(text: string): Cidr | undefined {
-  const [addressText = '', prefixText = ''] = text.split('/');
+  const [addressText = '', prefixText = '', ...rest] = text.split('/');
   const base = parseIpv4(addressText);
   const prefix = Number(prefixText);
-  if (base === undefined || !/^\d{1,2}$/.test(prefixText) || prefix > 32 || base % blockSize(prefix) !== 0) {
+  if (
+    rest.length > 0 ||
+    base === undefined ||
+    !/^\d{1,2}$/.test(prefixText) ||
+    prefix > 32 ||
+    base % blockSize(prefix) !== 0
+  ) {
     return undefined;
   }
   return { base, prefix };

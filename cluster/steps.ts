@@ -110,6 +110,7 @@ export function deploySteps(spec: ClusterSpec): Step[] {
       needs: [
         ...nodes.map((host) => `join:${host.name}`),
         ...masters.flatMap((host) => [`kube-controller-manager:${host.name}`, `kube-scheduler:${host.name}`]),
+        'bootstrap-rbac',
         'flannel',
         'coredns',
         'kubeconfig',
