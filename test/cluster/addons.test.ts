@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { manifestSet } from '../../cluster/addons/index.js';
+import type { Manifest } from '../../cluster/addons/manifest.js';
+import type { ClusterSpec } from '../../cluster/spec.js';
+import { requireSupport } from '../../cluster/versions.js';
+import { anySpec, seedDocument, specOf } from './documents.js';
+
+const clusterScoped = ['Namespace', 'ClusterRole', 'ClusterRoleBinding'];
+
+function manifests(spec: ClusterSpec): Manifest[] {
+  return (['bootstrap-rbac', 'flannel', 'coredns'] as const).flatMap((set) => manifestSet(set, spec));
+}
+
+/** Every value of a key, anywhere inside. */
+function valuesOf(key: string, node: unknown): unknown[] {
+  if (typeof node !== 'object' || node === null) return [];
+  return Object.entries(node).flatMap(([name, value]) => [
+    ...(name === key ? [value as unknown] : []),
+    ...valuesOf(key, value),
+  ]);
+}
+
+test('every namespaced object has its namespace, and no other has one', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      for (const { kind, metadata } of manifests(spec)) {
+        assert.equal(metadata.namespace !== undefined, !clusterScoped.includes(kind), `${kind} ${metadata.name}`);
+      }
+    }),
+  );
+});
+
+test('a namespace that the deployer makes comes before what lives in it', () => {
+  const set = manifestSet('flannel', specOf(seedDocument()));
+  assert.equal(set[0]?.kind, 'Namespace');
+  const own = set.filter(({ kind }) => !clusterScoped.includes(kind));
+  assert.ok(own.length > 0 && own.every(({ metadata }) => metadata.namespace === set[0]?.metadata.name));
+});
+
+test('no object is described twice', () => {
+  const names = manifests(specOf(seedDocument())).map(
+    ({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
+  );
+  assert.equal(new Set(names).size, names.length);
+});
+
+// Server-side apply merges ports by port and protocol; without the protocol two of one number become one
+// (kubernetes/kubernetes#105610).
+test('every port says its protocol', () => {
+  const lists = manifests(specOf(seedDocument())).flatMap((manifest) => valuesOf('ports', manifest));
+  const ports = (lists as { protocol?: string; name?: string }[][]).flat();
+  assert.ok(ports.length > 0);
+  for (const { protocol, name } of ports) assert.ok(protocol === 'TCP' || protocol === 'UDP', name);
+});
+
+test('images are those that the version says, and no others', () => {
+  const spec = specOf(seedDocument());
+  const { corednsImage, flannelImage } = requireSupport(spec.kubernetes);
+  const images = manifests(spec).flatMap((manifest) => valuesOf('image', manifest));
+  assert.deepEqual([...new Set(images)].sort(), [corednsImage, flannelImage].sort());
+});
+
+test('a binding binds roles and accounts that exist', () => {
+  const all = manifests(specOf(seedDocument()));
+  const has = (kind: string, name: unknown): boolean =>
+    all.some((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+  // Roles of Kubernetes itself.
+  const builtIn = ['system:node-bootstrapper', 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient'];
+  for (const binding of all.filter(({ kind }) => kind === 'ClusterRoleBinding')) {
+    const { name } = binding['roleRef'] as { name: string };
+    assert.ok(builtIn.includes(name) || has('ClusterRole', name), name);
+    for (const subject of binding['subjects'] as { kind: string; name: string }[]) {
+      if (subject.kind === 'ServiceAccount') assert.ok(has('ServiceAccount', subject.name), subject.name);
+    }
+  }
+});
+
+test('no binding lets a node approve a request, its own first one included', () => {
+  const roles = manifestSet('bootstrap-rbac', specOf(seedDocument())).map(
+    (binding) => (binding['roleRef'] as { name: string }).name,
+  );
+  assert.ok(!roles.some((name) => name.endsWith(':nodeclient')), roles.join());
+});
+
+test("the pod network and DNS are the spec's", () => {
+  const spec = specOf(seedDocument());
+  const config = manifestSet('flannel', spec).find(({ kind }) => kind === 'ConfigMap');
+  const { 'net-conf.json': network } = config?.['data'] as Record<string, string>;
+  assert.deepEqual(JSON.parse(network ?? ''), {
+    Network: '10.244.0.0/16',
+    Backend: { Type: 'vxlan', DirectRouting: true },
+  });
+  const service = manifestSet('coredns', spec).find(({ kind }) => kind === 'Service');
+  assert.equal((service?.['spec'] as { clusterIP: string }).clusterIP, '10.64.0.10');
+});
+
+test('DNS has two replicas on two nodes or more, and never more than there are nodes', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const nodes = spec.hosts.filter(({ roles }) => roles.includes('node')).length;
+      const deployment = manifestSet('coredns', spec).find(({ kind }) => kind === 'Deployment');
+      assert.equal((deployment?.['spec'] as { replicas: number }).replicas, Math.min(2, nodes));
+    }),
+  );
+});

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { artifactLockSchema } from '../../cluster/artifacts.js';
+import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
+import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
+import type { HostFacts } from '../../cluster/facts.js';
+import { certificatePlan } from '../../cluster/pki.js';
+import type { ClusterSpec, Host } from '../../cluster/spec.js';
+import { anySpec, seedDocument, specOf } from './documents.js';
+
+const lock = artifactLockSchema.parse(
+  parse(readFileSync(new URL('../../../cluster/locks/v1.20.2.yaml', import.meta.url), 'utf8')),
+);
+
+const facts: HostFacts = {
+  distribution: 'debian-12',
+  machine: 'x86_64',
+  resolvConf: '/etc/resolv.conf',
+  ipvs: true,
+};
+
+interface Described {
+  readonly spec: ClusterSpec;
+  readonly host: Host;
+  readonly component: Component;
+  readonly state: HostState;
+}
+
+/** What every component wants on every host of a spec. */
+function described(spec: ClusterSpec): Described[] {
+  return spec.hosts.flatMap((host) =>
+    componentsOf(host).map((component) => ({
+      spec,
+      host,
+      component,
+      state: componentState(component, { spec, host, lock, facts }),
+    })),
+  );
+}
+
+function everyComponent(check: (component: Described) => void): void {
+  fc.assert(
+    fc.property(anySpec, (spec) => described(spec).forEach(check)),
+    { numRuns: 30 },
+  );
+}
+
+/** A host's files, with those of all its components. */
+function filesByHost(spec: ClusterSpec): Map<string, DesiredFile[]> {
+  const files = new Map<string, DesiredFile[]>();
+  for (const { host, state } of described(spec)) {
+    files.set(host.name, [...(files.get(host.name) ?? []), ...state.files]);
+  }
+  return files;
+}
+
+/** The command line of a unit file, joined into one line. */
+function flagsOf({ content }: DesiredFile): string[] {
+  if (content.kind !== 'text') return [];
+  const command = /^ExecStart=((?:.*\\\n)*.*)$/m.exec(content.text)?.[1] ?? '';
+  return [...command.matchAll(/ --([a-z0-9-]+)(?==| |$)/gm)].map(([, flag]) => flag ?? '');
+}
+
+test('paths are absolute, without dots, and unique in a component', () => {
+  everyComponent(({ state, component }) => {
+    const paths = [...state.files, ...state.directories].map(({ path }) => path);
+    for (const path of paths) assert.match(path, /^(\/[A-Za-z0-9_@-][A-Za-z0-9._@-]*)+$/, component);
+    assert.equal(new Set(paths).size, paths.length, component);
+  });
+});
+
+test('two components of one host never want different things of one path', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      for (const files of filesByHost(spec).values()) {
+        const wanted = new Map<string, DesiredFile>();
+        for (const file of files) {
+          assert.deepEqual(file, wanted.get(file.path) ?? file);
+          wanted.set(file.path, file);
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('private keys and kubeconfigs are readable by their owner alone', () => {
+  everyComponent(({ state }) => {
+    for (const { path, mode, content } of state.files) {
+      if (content.kind === 'private-key' || content.kind === 'kubeconfig') assert.equal(mode, 0o600, path);
+    }
+  });
+});
+
+test('nobody but its owner can write a file, and no file is set-uid', () => {
+  everyComponent(({ state }) => {
+    for (const { path, mode } of [...state.files, ...state.directories]) assert.equal(mode & 0o7022, 0, path);
+  });
+});
+
+test('every certificate and key that a component wants is in the plan of the PKI', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const plan = certificatePlan(spec);
+      const certificates = new Set([...plan.authorities, ...plan.certificates].map(({ name }) => name));
+      const keys = new Set([...certificates, ...plan.keyPairs]);
+      for (const { path, content } of described(spec).flatMap(({ state }) => state.files)) {
+        if (content.kind === 'certificate' || content.kind === 'kubeconfig') {
+          assert.ok(certificates.has(content.certificate), `${path}: ${content.certificate}`);
+        }
+        if (content.kind === 'private-key') assert.ok(keys.has(content.key), `${path}: ${content.key}`);
+        if (content.kind === 'public-key') assert.ok(plan.keyPairs.includes(content.key), `${path}: ${content.key}`);
+      }
+    }),
+  );
+});
+
+test("a host holds no certificate or key of another host, and no authority's key but the one that signs for nodes", () => {
+  everyComponent(({ host, state, component }) => {
+    for (const { path, content } of state.files) {
+      const name =
+        content.kind === 'private-key' ? content.key : 'certificate' in content ? content.certificate : undefined;
+      if (name?.includes('/')) assert.equal(name.split('/')[1], host.name, path);
+      if (content.kind === 'private-key' && content.key.endsWith('-ca')) {
+        assert.deepEqual([component, content.key], ['kube-controller-manager', 'kubernetes-ca']);
+      }
+    }
+  });
+});
+
+test('every program is of an artifact in the lock file', () => {
+  const artifacts = new Set(lock.artifacts.map(({ name }) => name));
+  everyComponent(({ state }) => {
+    for (const { path, content } of state.files) {
+      if (content.kind === 'artifact') assert.ok(artifacts.has(content.artifact.artifact), path);
+    }
+  });
+});
+
+test('a unit restarts on files that exist, on its own unit file first of all', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const files = filesByHost(spec);
+      for (const { host, state } of described(spec)) {
+        const paths = new Set((files.get(host.name) ?? []).map(({ path }) => path));
+        for (const unit of state.units) {
+          for (const path of unit.restartOn) assert.ok(paths.has(path), `${unit.name} restarts on ${path}`);
+          const own = `/etc/systemd/system/${unit.name}`;
+          if (paths.has(own)) assert.equal(unit.restartOn[0], own);
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a unit that the deployer writes restarts when any other file of its component changes', () => {
+  everyComponent(({ state, component }) => {
+    for (const unit of state.units.filter(({ restartOn }) => restartOn.length > 0)) {
+      // What a person or a probe uses, and the daemon does not read.
+      const aside = /\/(admin\.conf|healthcheck-client\.(crt|key))$/;
+      const missed = state.files.filter(({ path }) => !unit.restartOn.includes(path) && !aside.test(path));
+      assert.deepEqual(
+        missed.map(({ path }) => path),
+        [],
+        component,
+      );
+    }
+  });
+});
+
+test('no flag is given twice', () => {
+  let seen = 0;
+  everyComponent(({ state }) => {
+    for (const file of state.files.filter(({ path }) => path.endsWith('.service'))) {
+      const flags = flagsOf(file);
+      seen += flags.length;
+      assert.equal(new Set(flags).size, flags.length, file.path);
+    }
+  });
+  assert.ok(seen > 0, 'no flag was found');
+});
+
+test('files that a flag names are written by a component of that host, or by the kubelet itself', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      for (const files of filesByHost(spec).values()) {
+        const paths = new Set(files.map(({ path }) => path));
+        const texts = files.flatMap(({ path, content }) =>
+          path.endsWith('.service') && content.kind === 'text' ? [content.text] : [],
+        );
+        for (const [, path = ''] of texts.join('\n').matchAll(/=(\/\S+\.(?:crt|key|pub|conf|yaml|cfg|toml))(?=\s)/g)) {
+          const own = ['/etc/kubernetes/kubelet.conf', '/etc/kubernetes/bootstrap-kubelet.conf'].includes(path);
+          assert.ok(own || paths.has(path), `${path} is named by a flag and written by nobody`);
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('nothing secret stands in desired state as text', () => {
+  everyComponent(({ state }) => {
+    for (const { path, content } of state.files) {
+      if (content.kind !== 'text' && content.kind !== 'block') continue;
+      assert.doesNotMatch(path, /\.(key|conf|pem)$/);
+      assert.doesNotMatch(content.text, /PRIVATE KEY|client-key-data|\btoken:|password|[a-z0-9]{6}\.[a-z0-9]{16}\b/i);
+    }
+  });
+});
+
+test('the seed is described byte for byte the same each time', () => {
+  assert.deepEqual(described(specOf(seedDocument())), described(specOf(seedDocument())));
+});
