@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import { Command, Option } from 'commander';
 import type { CertificateRequest } from '../workflows/approvals.js';
 import { approveCsrSignal, clusterWorkflowId } from '../workflows/messages.js';
-import { runCommand, UserError } from './errors.js';
+import { exitOnWrongUse, runCommand, UserError } from './errors.js';
 import { writeJson } from './output.js';
 import { wholeStatus, type WholeStatus } from './run-status.js';
 import { explain, operator, withTemporal } from './temporal.js';
@@ -15,7 +15,8 @@ const program = new Command('approve-csr')
   .description(
     'Decides about the certificate requests of nodes that join; a decision is bound to the sha256 of a request.',
   )
-  .showHelpAfterError('(add --help for the options)');
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride(exitOnWrongUse);
 
 program
   .command('list')

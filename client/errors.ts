@@ -1,3 +1,5 @@
+import type { CommanderError } from 'commander';
+
 /** Something the user can mend; shown as it is, without a stack, with exit code 2. */
 export class UserError extends Error {}
 
@@ -14,4 +16,9 @@ export async function runCommand(command: () => Promise<unknown>): Promise<void>
       process.exitCode = 1;
     }
   }
+}
+
+/** Ends the process when the command line was not understood (2), or asked for help or the version (0). */
+export function exitOnWrongUse({ exitCode }: CommanderError): never {
+  process.exit(exitCode === 0 ? 0 : 2);
 }

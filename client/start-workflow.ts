@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { leaseNames, type LeaseName } from '../cluster/leases.js';
 import { addNode, deployHa, failoverDrill } from './changes.js';
-import { runCommand } from './errors.js';
+import { exitOnWrongUse, runCommand } from './errors.js';
 import { plan } from './plan.js';
 import { readSpec } from './spec-file.js';
 import { abort, answerStep, hostBack, status } from './steering.js';
@@ -14,7 +14,8 @@ const cluster = (): Option => new Option('--cluster <name>', 'name of the cluste
 
 const program = new Command('start-workflow')
   .description('Builds and drills a highly available Kubernetes on your own hosts, as durable Temporal workflows.')
-  .showHelpAfterError('(add --help for the options)');
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride(exitOnWrongUse);
 
 program
   .command('deploy-ha')
