@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { suite, test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const seed = join(root, 'examples/seed.yaml');
+
+interface Ended {
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A port of this machine on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  assert.ok(typeof address === 'object' && address !== null);
+  return address.port;
+}
+
+/** Runs a client as a user does, with a state store of its own and no Temporal server to reach. */
+async function run(t: TestContext, client: string, ...args: string[]): Promise<Ended> {
+  const { exitCode, stdout, stderr } = await execa('node', [join(root, `dist/client/${client}.js`), ...args], {
+    env: {
+      HA_KUBERNETES_HOME: await temporaryDirectory(t),
+      TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
+    },
+    stdin: 'ignore',
+    reject: false,
+    timeout: 60_000,
+  });
+  return { exitCode, stdout, stderr };
+}
+
+test('validate accepts the seed', async (t) => {
+  const { exitCode, stdout, stderr } = await run(t, 'start-workflow', 'validate', '-f', seed);
+  assert.deepEqual([exitCode, stderr], [0, '']);
+  assert.equal(stdout, `${seed} is valid: cluster mykernel, Kubernetes v1.20.2, 6 hosts`);
+});
+
+test('validate ends with 2 on a bad file, and says what to do and nothing else', async (t) => {
+  const path = join(await temporaryDirectory(t), 'bad.yaml');
+  await writeFile(
+    path,
+    (await readFile(seed, 'utf8')).replace('containerRuntime: containerd', 'containerRuntime: docker'),
+  );
+  const { exitCode, stdout, stderr } = await run(t, 'start-workflow', 'validate', '-f', path);
+  assert.deepEqual([exitCode, stdout], [2, '']);
+  assert.match(stderr, /^error: .*cannot be used \(nothing was touched\):\n.*bad\.yaml:\d+: containerRuntime\n/);
+  assert.match(stderr, /fix: {5}write containerRuntime: containerd/);
+  assert.doesNotMatch(stderr, /\n\s+at /);
+});
+
+test('a changing command refuses a bad file before it looks for Temporal', async (t) => {
+  const path = join(await temporaryDirectory(t), 'bad.yaml');
+  await writeFile(path, 'name: Bad\n');
+  const { exitCode, stderr } = await run(t, 'start-workflow', 'deploy-ha', '-f', path);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /bad\.yaml:1: name/);
+});
+
+const withoutServer: [string, ...string[]][] = [
+  ['start-workflow', 'deploy-ha', '-f', seed],
+  ['start-workflow', 'add-node', 'node03', '-f', seed],
+  ['start-workflow', 'failover-drill', '-f', seed],
+  ['start-workflow', 'plan', '-f', seed],
+  ['start-workflow', 'status', '--cluster', 'mykernel'],
+  ['start-workflow', 'abort', '--cluster', 'mykernel', '--reason', 'test'],
+  ['approve-csr', 'list', '--cluster', 'mykernel'],
+  ['approve-csr', 'approve', 'node01', '--cluster', 'mykernel'],
+];
+
+// Each waits five seconds for a server, most of it idle.
+suite('a client without a Temporal server', { concurrency: 4 }, () => {
+  for (const [client, ...args] of withoutServer) {
+    test(`${client} ${args[0] ?? ''} ends with one clear error`, async (t) => {
+      const { exitCode, stdout, stderr } = await run(t, client, ...args);
+      assert.match(
+        stderr,
+        /^error: no Temporal server answers at 127\.0\.0\.1:\d+; start one \(.*\) or set TEMPORAL_ADDRESS$/,
+      );
+      assert.deepEqual([exitCode, stdout], [2, '']);
+    });
+  }
+});
+
+test('a host that is not in the file cannot be added', async (t) => {
+  const { exitCode, stderr } = await run(t, 'start-workflow', 'add-node', 'node09', '-f', seed);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /^error: node09 is no host of this file; its hosts are master01, .*node03$/);
+});
+
+test('a master cannot be added as a node', async (t) => {
+  const { exitCode, stderr } = await run(t, 'start-workflow', 'add-node', 'master01', '-f', seed);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /^error: master01 has roles etcd, control-plane; add-node needs the role node$/);
+});
+
+test('wrong use ends with 2 and shows the way to the options', async (t) => {
+  const wrong: [string, ...string[]][] = [
+    ['start-workflow', 'deploy-ha'],
+    ['start-workflow', 'unknown'],
+    ['approve-csr', 'approve', '--cluster', 'mykernel'],
+    ['start-workflow', 'failover-drill', '-f', seed, '--lease', 'none'],
+  ];
+  for (const [client, ...args] of wrong) {
+    const { exitCode, stderr } = await run(t, client, ...args);
+    assert.equal(exitCode, 2, args.join(' '));
+    assert.match(stderr, /^error: .*\n\(add --help for the options\)/);
+  }
+});
