@@ -124,14 +124,14 @@ export function deploySteps(spec: ClusterSpec): Step[] {
 export function addNodeSteps(host: Host): Step[] {
   const on = (id: string): string => `${id}:${host.name}`;
   return [
-    ...preparation([host]),
-    component('host', host, `Prepare ${host.name}: name, packages, kernel`, ['admit']),
+    ...preparation([host], host),
+    component('host', host, `Prepare ${host.name}: name, packages, kernel`, [on('admit')]),
     component('container-runtime-binaries', host, `Send containerd and CNI plugins to ${host.name}`, [
-      'admit',
-      'artifacts',
+      on('admit'),
+      on('artifacts'),
     ]),
     component('node-binaries', host, `Send kubelet and kube-proxy to ${host.name}`, [
-      'artifacts',
+      on('artifacts'),
       on('container-runtime-binaries'),
     ]),
     component('container-runtime', host, `Start containerd on ${host.name}`, [
@@ -142,36 +142,38 @@ export function addNodeSteps(host: Host): Step[] {
       on('container-runtime'),
       on('node-binaries'),
     ]),
-    component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), 'certificates']),
+    component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), on('certificates')]),
     {
-      id: 'control-plane',
-      title: 'Wait for the control plane',
-      needs: ['admit', 'certificates'],
+      id: on('control-plane'),
+      title: `Wait for the control plane, for ${host.name}`,
+      host: host.name,
+      needs: [on('admit'), on('certificates')],
       action: { kind: 'control-plane' },
     },
     {
-      id: 'controllers',
-      title: 'See the controller manager at work',
+      id: on('controllers'),
+      title: `See the controller manager at work, for ${host.name}`,
+      host: host.name,
       // A kubelet whose request is signed late asks for its node with growing pauses, and loses more time than it waited.
-      needs: ['control-plane'],
+      needs: [on('control-plane')],
       action: { kind: 'controllers' },
     },
     {
       id: on('bootstrap-token'),
       title: `Give ${host.name} a bootstrap token that expires`,
       host: host.name,
-      needs: [on('host'), 'control-plane'],
+      needs: [on('host'), on('control-plane')],
       action: { kind: 'bootstrap-token', host: host.name },
     },
     component('kubelet', host, `Start the kubelet on ${host.name}`, [
-      'controllers',
+      on('controllers'),
       on('bootstrap-token'),
       on('node-binaries'),
       on('container-runtime'),
       on('api-endpoint'),
     ]),
     component('kube-proxy', host, `Start kube-proxy on ${host.name}`, [
-      'control-plane',
+      on('control-plane'),
       on('node-binaries'),
       on('api-endpoint'),
     ]),
@@ -199,8 +201,15 @@ export function addNodeSteps(host: Host): Step[] {
   ];
 }
 
-/** Looks at every host, makes certificates and fetches programs; nothing is changed on a host before `admit`. */
-function preparation(hosts: readonly Host[]): Step[] {
+/**
+ * Looks at every host, makes certificates and fetches programs; nothing is changed on a host before `admit`.
+ *
+ * @param node - the node that the DAG joins; its name is in every id, so that an id means one step of a whole run
+ */
+function preparation(hosts: readonly Host[], node?: Host): Step[] {
+  const own = (name: string): string => (node === undefined ? name : `${name}:${node.name}`);
+  const about = (title: string): Pick<Step, 'title' | 'host'> =>
+    node === undefined ? { title } : { title: `${title}, for ${node.name}`, host: node.name };
   return [
     ...hosts.map((host): Step => ({
       id: `preflight:${host.name}`,
@@ -210,16 +219,21 @@ function preparation(hosts: readonly Host[]): Step[] {
       action: { kind: 'preflight', host: host.name },
     })),
     {
-      id: 'admit',
-      title: hosts.length === 1 ? 'Decide that the host is fit' : 'Decide that every host is fit',
+      id: own('admit'),
+      ...about(hosts.length === 1 ? 'Decide that the host is fit' : 'Decide that every host is fit'),
       needs: hosts.map((host) => `preflight:${host.name}`),
       action: { kind: 'admit' },
     },
-    { id: 'artifacts', title: 'Fetch and check the official programs', needs: [], action: { kind: 'artifacts' } },
     {
-      id: 'certificates',
-      title: 'Make certificates, or reuse valid ones',
-      needs: ['admit'],
+      id: own('artifacts'),
+      ...about('Fetch and check the official programs'),
+      needs: [],
+      action: { kind: 'artifacts' },
+    },
+    {
+      id: own('certificates'),
+      ...about('Make certificates, or reuse valid ones'),
+      needs: [own('admit')],
       action: { kind: 'certificates' },
     },
   ];
