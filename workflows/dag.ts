@@ -4,7 +4,6 @@ import {
   CancellationScope,
   ChildWorkflowFailure,
   condition,
-  isCancellation,
 } from '@temporalio/workflow';
 
 /** A vertex as the runner needs it; it knows nothing of Kubernetes. */
@@ -63,12 +62,7 @@ export class Dag<Step extends DagStep> {
     private readonly perform: (step: Step) => Promise<StepOutcome>,
     private readonly changed: () => void,
   ) {
-    const ids = new Set(steps.map((step) => step.id));
-    for (const step of steps) {
-      const missing = step.needs.find((id) => !ids.has(id));
-      if (missing !== undefined)
-        throw ApplicationFailure.nonRetryable(`step ${step.id} needs ${missing}, which does not exist`);
-    }
+    requireDag(steps);
     this.records = new Map(
       steps.map((step) => [
         step.id,
@@ -89,10 +83,6 @@ export class Dag<Step extends DagStep> {
     return [...this.records.values()];
   }
 
-  has(id: string): boolean {
-    return this.records.has(id);
-  }
-
   /** Answers a held step; does nothing to a step that is not held. */
   answer(id: string, answer: 'retry' | 'skip'): void {
     if (this.records.get(id)?.state === 'held') this.answers.set(id, answer);
@@ -107,18 +97,20 @@ export class Dag<Step extends DagStep> {
    */
   async run(): Promise<void> {
     const scope = new CancellationScope();
-    const all = scope.run(() => Promise.all(this.steps.map((step) => this.runStep(step))));
-    const aborted = condition(() => this.abortReason !== undefined).then(async () => {
-      scope.cancel();
-      // What runs gets to clean up on its host before the run ends.
-      await all.catch(() => undefined);
+    let steps: Promise<void>[] = [];
+    const all = scope.run(() => {
+      steps = this.steps.map((step) => this.runStep(step));
+      return Promise.all(steps);
+    });
+    const aborted = condition(() => this.abortReason !== undefined).then(() => {
       throw ApplicationFailure.nonRetryable(`aborted: ${this.abortReason ?? ''}`, 'Aborted');
     });
     try {
       await Promise.race([all, aborted]);
     } catch (error) {
       scope.cancel();
-      await all.catch(() => undefined);
+      // Every step that runs gets to clean up on its host before the run ends.
+      await Promise.allSettled(steps);
       throw error;
     }
   }
@@ -138,7 +130,8 @@ export class Dag<Step extends DagStep> {
         });
         return;
       } catch (error) {
-        if (isCancellation(error) || isFatal(error)) throw error;
+        // A child or an activity that somebody else cancelled is a step like another that will not go through.
+        if (CancellationScope.current().consideredCancelled || isFatal(error)) throw error;
         if ((await this.hold(step, error)) === 'skip') {
           this.update(step.id, { state: 'skipped', end: now() });
           return;
@@ -176,6 +169,30 @@ export class Dag<Step extends DagStep> {
       this.records.set(id, record);
     }
     this.changed();
+  }
+}
+
+/** Refuses what could never end: an id twice, a need that does not exist, steps that wait for each other. */
+function requireDag(steps: readonly DagStep[]): void {
+  const refuse = (problem: string): never => {
+    throw ApplicationFailure.nonRetryable(problem, 'InvalidDag');
+  };
+  const ids = new Set<string>();
+  for (const { id } of steps) {
+    if (ids.has(id)) refuse(`there are two steps ${id}`);
+    ids.add(id);
+  }
+  for (const { id, needs } of steps) {
+    const missing = needs.find((need) => !ids.has(need));
+    if (missing !== undefined) refuse(`step ${id} needs ${missing}, which does not exist`);
+  }
+  let waiting = steps;
+  for (;;) {
+    const open = new Set(waiting.map(({ id }) => id));
+    const next = waiting.filter(({ needs }) => needs.some((need) => open.has(need)));
+    if (next.length === 0) return;
+    if (next.length === waiting.length) refuse(`steps wait for each other: ${[...open].join(', ')}`);
+    waiting = next;
   }
 }
 

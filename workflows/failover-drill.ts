@@ -22,9 +22,9 @@ export interface DrillResult {
  */
 export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
   const run = new Run<DagStep>('failover-drill', input.cluster);
-  let hostBack = false;
-  setHandler(hostBackSignal, () => {
-    hostBack = true;
+  const hostsBack = new Set<string>();
+  setHandler(hostBackSignal, (host) => {
+    hostsBack.add(host);
   });
 
   let victim = '';
@@ -61,7 +61,7 @@ export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
         const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
         if (!on.byCommand) {
           run.waitFor(`switch ${victim} on, then send signal host-back with "${victim}"`);
-          await condition(() => hostBack);
+          await condition(() => hostsBack.has(victim));
           run.waitFor(undefined);
         }
         return on;

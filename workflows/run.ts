@@ -50,14 +50,9 @@ export class Run<Step extends DagStep> {
     setHandler(skipStepSignal, (id) => this.answer(id, 'skip'), {
       description: 'Go on without a held step, by its id',
     });
-    setHandler(
-      abortSignal,
-      (reason) => {
-        this.earlyAbort = reason;
-        this.dag?.abort(reason);
-      },
-      { description: 'End the run, with a reason; hosts stay as they are' },
-    );
+    setHandler(abortSignal, (reason) => this.abort(reason), {
+      description: 'End the run, with a reason; hosts stay as they are',
+    });
   }
 
   steps(): StepRecord[] {
@@ -116,13 +111,18 @@ export class Run<Step extends DagStep> {
     else await this.tell(child, approveCsrSignal, message);
   }
 
-  private async answer(id: string, answer: 'retry' | 'skip'): Promise<void> {
-    if (this.dag?.has(id) !== false) {
-      this.dag?.answer(id, answer);
-      return;
-    }
+  /** A signal can carry anything: what is not the id of a held step does nothing. */
+  private async answer(id: unknown, answer: 'retry' | 'skip'): Promise<void> {
+    if (typeof id !== 'string') return;
+    this.dag?.answer(id, answer);
     const child = this.children.get(id.slice(id.indexOf(':') + 1));
     if (child !== undefined) await this.tell(child, answer === 'retry' ? retryStepSignal : skipStepSignal, id);
+  }
+
+  private abort(reason: unknown): void {
+    const why = typeof reason === 'string' && reason.trim() !== '' ? reason : 'no reason was given';
+    this.earlyAbort ??= why;
+    this.dag?.abort(why);
   }
 
   /** A child that has just ended needs no message any more. */
