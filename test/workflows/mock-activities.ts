@@ -1,0 +1,121 @@
+import { heartbeat, sleep } from '@temporalio/activity';
+import type { Activities } from '../../activities/index.js';
+import { validateSpec, type ClusterSpec } from '../../cluster/spec.js';
+import { addNodeSteps, deploySteps, type Step } from '../../cluster/steps.js';
+import { hostByName } from '../../cluster/topology.js';
+import type { CertificateRequest } from '../../workflows/approvals.js';
+
+/** The smallest cluster in which something joins: one master and one node. */
+export const smallSpec = specOf([
+  { name: 'master01', address: '172.16.0.101', roles: ['etcd', 'control-plane'] },
+  { name: 'node01', address: '172.16.0.104', roles: ['node'] },
+]);
+
+function specOf(hosts: unknown): ClusterSpec {
+  const result = validateSpec({ name: 'small', kubernetes: 'v1.20.2', domain: 'example.org', hosts });
+  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
+  return result.spec;
+}
+
+/** A step that applies to the host of its own name, so that a mocked `applyComponent` knows it by its host. */
+export function plainStep(id: string, ...needs: string[]): Step {
+  return { id, title: `Do ${id}`, host: id, needs, action: { kind: 'component', component: 'host', host: id } };
+}
+
+/** The request that the kubelet of a node sends; another `attempt` is another key. */
+export function requestOf(node: string, attempt = 1): CertificateRequest {
+  return {
+    node,
+    name: `node-csr-${node}-${attempt}`,
+    csrSha256: String(attempt).padStart(64, 'a'),
+    requester: 'system:bootstrap:ab12cd',
+    signer: 'kubernetes.io/kube-apiserver-client-kubelet',
+    subject: `CN=system:node:${node}, O=system:nodes`,
+    usages: ['client auth', 'digital signature', 'key encipherment'],
+    key: 'EC 256',
+  };
+}
+
+export interface Call {
+  readonly name: keyof Activities;
+  readonly args: readonly unknown[];
+}
+
+export interface Mock {
+  readonly activities: Activities;
+  /** Every attempt of every activity, in order. */
+  readonly calls: readonly Call[];
+  callsOf(name: keyof Activities): readonly (readonly unknown[])[];
+}
+
+/** Activities for which all is as it should be, less what a test says otherwise; they record how they are called. */
+export function mockActivities(overrides: Partial<Activities> = {}, spec: ClusterSpec = smallSpec): Mock {
+  const asItShould = { attempts: 1, changed: 0, note: 'as it should be' };
+  const changing = { attempts: 1, changed: 1, note: '1 changed' };
+  const leases = { 'kube-controller-manager': 'master01', 'kube-scheduler': 'master02' };
+  const defaults: Activities = {
+    planDeployment: () => Promise.resolve(deploySteps(spec)),
+    planNode: (_reference, host) => Promise.resolve(addNodeSteps(hostByName(spec, host))),
+    inspectHost: (_reference, host) =>
+      Promise.resolve({ host, problems: [], notes: ['fit'], clockOffsetMs: 0, attempts: 1 }),
+    applyComponent: () => Promise.resolve(changing),
+    listHosts: () => Promise.resolve({ hosts: spec.hosts.map(({ name }) => name), attempts: 1 }),
+    planHost: (_reference, host) => Promise.resolve({ host, changes: [], attempts: 1 }),
+    issueCertificates: () => Promise.resolve(changing),
+    fetchArtifacts: () => Promise.resolve(asItShould),
+    checkEtcd: () => Promise.resolve(asItShould),
+    awaitControlPlane: () => Promise.resolve(asItShould),
+    awaitControllers: () => Promise.resolve(asItShould),
+    applyManifests: () => Promise.resolve(changing),
+    writeKubeconfig: () => Promise.resolve(changing),
+    verifyCluster: () => Promise.resolve({ ...asItShould, checks: [{ name: 'DNS', ok: true, detail: '' }] }),
+    describeCluster: () =>
+      Promise.resolve({
+        kubernetes: spec.kubernetes,
+        nodes: [{ name: 'node01', ready: true, version: spec.kubernetes }],
+        etcd: { members: 1, leader: 'master01' },
+        leases,
+        kubeconfig: '/state/admin.conf',
+        attempts: 1,
+      }),
+    issueBootstrapToken: () => Promise.resolve(changing),
+    awaitCertificateRequest: (_reference, node) =>
+      Promise.resolve({ state: 'asks', request: requestOf(node), byInventory: true, attempts: 1 }),
+    decideCertificateRequest: () => Promise.resolve({ changed: 1, attempts: 1 }),
+    awaitNodeReady: () => Promise.resolve(asItShould),
+    revokeBootstrapToken: () => Promise.resolve(changing),
+    checkControlPlane: () => Promise.resolve(asItShould),
+    findVictim: (_reference, lease) => Promise.resolve({ ...asItShould, victim: leases[lease], holders: leases }),
+    powerOff: () => Promise.resolve(changing),
+    watchLeasesMove: () =>
+      Promise.resolve({
+        after: { 'kube-controller-manager': 'master03', 'kube-scheduler': 'master02' },
+        leaseMoveSeconds: 12.5,
+        nodesNotReady: [],
+        attempts: 1,
+      }),
+    powerOn: () => Promise.resolve({ ...changing, byCommand: true }),
+    awaitRecovery: () => Promise.resolve(asItShould),
+  };
+  const calls: Call[] = [];
+  const recorded = Object.entries({ ...defaults, ...overrides }).map(([name, perform]) => [
+    name,
+    (...args: unknown[]) => {
+      calls.push({ name: name as keyof Activities, args });
+      return (perform as (...args: unknown[]) => Promise<unknown>)(...args);
+    },
+  ]);
+  return {
+    activities: Object.fromEntries(recorded) as Activities,
+    calls,
+    callsOf: (name) => calls.filter((call) => call.name === name).map(({ args }) => args),
+  };
+}
+
+/** Goes on until the workflow cancels it, as an activity that waits for a host does. */
+export async function untilCancelled(): Promise<never> {
+  for (;;) {
+    heartbeat();
+    await sleep(50);
+  }
+}

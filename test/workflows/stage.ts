@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { StepRecord } from '../../workflows/dag.js';
+import type * as workflows from '../../workflows/index.js';
+import { clusterWorkflowId, nodeWorkflowId, statusQuery, type RunStatus } from '../../workflows/messages.js';
+import type { Mock } from './mock-activities.js';
+import { temporalProgram } from './temporal-programs.js';
+
+/** Longest time that something which should happen at once may take on a busy machine, in milliseconds. */
+const SOON_MS = 20_000;
+
+/** One run of a workflow, with its worker and a cluster of its own. */
+export interface Play<Workflow extends keyof typeof workflows> {
+  readonly cluster: string;
+  readonly handle: WorkflowHandle<(typeof workflows)[Workflow]>;
+  /** The child that joins a node. */
+  readonly child: (host: string) => WorkflowHandle;
+  readonly status: (of?: WorkflowHandle) => Promise<RunStatus>;
+  /** Waits until the status is as wanted; fails with the last one that was seen. */
+  readonly until: (wanted: (status: RunStatus) => boolean, of?: WorkflowHandle) => Promise<RunStatus>;
+  /** Waits until the step is in that state. */
+  readonly step: (id: string, state: StepRecord['state'], of?: WorkflowHandle) => Promise<StepRecord>;
+}
+
+export interface Stage {
+  readonly env: TestWorkflowEnvironment;
+  play<Workflow extends keyof typeof workflows, Result>(
+    workflow: Workflow,
+    mock: Mock,
+    body: (play: Play<Workflow>) => Promise<Result>,
+    input?: object,
+  ): Promise<Result>;
+}
+
+/**
+ * A Temporal server for the tests of this file, with the workflows bundled once.
+ *
+ * @param kind - `local`: the development server; `time-skipping`: time passes at once while a result is awaited
+ * @returns the stage, to be asked for inside of tests
+ */
+export function openStage(kind: 'local' | 'time-skipping'): () => Stage {
+  let env: TestWorkflowEnvironment | undefined;
+  let bundle: WorkflowBundleWithSourceMap | undefined;
+  before(async () => {
+    // What goes wrong on purpose is no news.
+    Runtime.install({
+      logger: new DefaultLogger('ERROR'),
+      telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
+    });
+    [env, bundle] = await Promise.all([startServer(kind), bundleWorkflows('../../workflows/index.js')]);
+  });
+  after(() => env?.teardown());
+  return () => {
+    assert.ok(env !== undefined && bundle !== undefined, 'the stage is open inside of tests only');
+    return { env, play: player(env, bundle) };
+  };
+}
+
+function startServer(kind: 'local' | 'time-skipping'): Promise<TestWorkflowEnvironment> {
+  return kind === 'local'
+    ? TestWorkflowEnvironment.createLocal({
+        server: { executable: { type: 'existing-path', path: temporalProgram('temporal') }, ui: false },
+      })
+    : TestWorkflowEnvironment.createTimeSkipping({
+        server: { executable: { type: 'existing-path', path: temporalProgram('temporal-test-server') } },
+      });
+}
+
+/** Bundles the workflows of a compiled module, given by its path from here. */
+export function bundleWorkflows(path: string): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL(path, import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  });
+}
+
+function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap): Stage['play'] {
+  return async (workflow, mock, body, input = {}) => {
+    const cluster = `test-${randomUUID().slice(0, 8)}`;
+    const worker = await Worker.create({
+      connection: env.nativeConnection,
+      taskQueue: cluster,
+      workflowBundle: bundle,
+      activities: mock.activities,
+      // Cancellation comes with the answer to a heartbeat.
+      maxHeartbeatThrottleInterval: '50ms',
+      defaultHeartbeatThrottleInterval: '50ms',
+    });
+    return worker.runUntil(async () => {
+      const handle = await env.client.workflow.start(workflow as string, {
+        workflowId: clusterWorkflowId(cluster),
+        taskQueue: cluster,
+        args: [{ cluster, specDigest: 'digest', approvalDeadlineSeconds: 86_400, ...input }],
+      });
+      return body(playOf(env, cluster, handle as never));
+    });
+  };
+}
+
+function playOf<Workflow extends keyof typeof workflows>(
+  env: TestWorkflowEnvironment,
+  cluster: string,
+  handle: WorkflowHandle<(typeof workflows)[Workflow]>,
+): Play<Workflow> {
+  const status = (of: WorkflowHandle = handle): Promise<RunStatus> => of.query(statusQuery);
+  const until = async (wanted: (status: RunStatus) => boolean, of: WorkflowHandle = handle): Promise<RunStatus> => {
+    const deadline = Date.now() + SOON_MS;
+    for (;;) {
+      // A child may not have been started yet.
+      const seen = await status(of).catch(() => undefined);
+      if (seen !== undefined && wanted(seen)) return seen;
+      if (Date.now() > deadline) assert.fail(`the status did not come to be as wanted: ${JSON.stringify(seen)}`);
+      await delay(30);
+    }
+  };
+  return {
+    cluster,
+    handle,
+    child: (host) => env.client.workflow.getHandle(nodeWorkflowId(cluster, host)),
+    status,
+    until,
+    step: async (id, state, of) => {
+      const stepOf = ({ steps }: RunStatus): StepRecord | undefined =>
+        steps.find((step) => step.id === id && step.state === state);
+      const found = stepOf(await until((seen) => stepOf(seen) !== undefined, of));
+      assert.ok(found);
+      return found;
+    },
+  };
+}
+
+/** The failure with which a workflow must end. */
+export async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> {
+  try {
+    await result;
+  } catch (error) {
+    assert.ok(error instanceof WorkflowFailedError, String(error));
+    assert.ok(error.cause instanceof ApplicationFailure, String(error.cause));
+    return error.cause;
+  }
+  return assert.fail('the workflow did not fail');
+}
+
+/** Waits until something has happened in an activity. */
+export async function eventually(happened: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + SOON_MS;
+  while (!happened()) {
+    if (Date.now() > deadline) assert.fail(`it did not happen: ${what}`);
+    await delay(20);
+  }
+}
