@@ -48,14 +48,14 @@ export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
         return brief.powerOff.executeWithOptions({ summary: `Power ${victim} off` }, [input, victim]);
       }
       case 'lease-moves': {
-        const seen = await long.watchLeasesMove.executeWithOptions(options, [
+        const { attempts, ...seen } = await long.watchLeasesMove.executeWithOptions(options, [
           input,
           victim,
           known(before),
           poweredOffAt,
         ]);
         watched = seen;
-        return { attempts: seen.attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
+        return { attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
       }
       case 'power-on': {
         const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
