@@ -22,6 +22,9 @@ import { temporalProgram } from './temporal-programs.js';
 /** Longest time that something which should happen at once may take on a busy machine, in milliseconds. */
 const SOON_MS = 20_000;
 
+/** `local`: the development server; `time-skipping`: time passes at once while a result is awaited. */
+type StageKind = 'local' | 'time-skipping';
+
 /** One run of a workflow, with its worker and a cluster of its own. */
 export interface Play<Workflow extends keyof typeof workflows> {
   readonly cluster: string;
@@ -48,28 +51,35 @@ export interface Stage {
 /**
  * A Temporal server for the tests of this file, with the workflows bundled once.
  *
- * @param kind - `local`: the development server; `time-skipping`: time passes at once while a result is awaited
  * @returns the stage, to be asked for inside of tests
  */
-export function openStage(kind: 'local' | 'time-skipping'): () => Stage {
-  let env: TestWorkflowEnvironment | undefined;
-  let bundle: WorkflowBundleWithSourceMap | undefined;
+export function openStage(kind: StageKind): () => Stage {
+  let stage: Stage | undefined;
   before(async () => {
-    // What goes wrong on purpose is no news.
-    Runtime.install({
-      logger: new DefaultLogger('ERROR'),
-      telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
-    });
-    [env, bundle] = await Promise.all([startServer(kind), bundleWorkflows('../../workflows/index.js')]);
+    stage = await startStage(kind);
   });
-  after(() => env?.teardown());
+  after(() => stage?.env.teardown());
   return () => {
-    assert.ok(env !== undefined && bundle !== undefined, 'the stage is open inside of tests only');
-    return { env, play: player(env, bundle) };
+    assert.ok(stage !== undefined, 'the stage is open inside of tests only');
+    return stage;
   };
 }
 
-function startServer(kind: 'local' | 'time-skipping'): Promise<TestWorkflowEnvironment> {
+/** Starts a server and bundles the workflows; whoever starts it tears `env` down. */
+export async function startStage(kind: StageKind): Promise<Stage> {
+  // What goes wrong on purpose is no news.
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
+  const [env, bundle] = await Promise.all([
+    startServer(kind),
+    bundleWorkflows(fileURLToPath(new URL('../../workflows/index.js', import.meta.url))),
+  ]);
+  return { env, play: player(env, bundle) };
+}
+
+function startServer(kind: StageKind): Promise<TestWorkflowEnvironment> {
   return kind === 'local'
     ? TestWorkflowEnvironment.createLocal({
         server: { executable: { type: 'existing-path', path: temporalProgram('temporal') }, ui: false },
@@ -79,12 +89,9 @@ function startServer(kind: 'local' | 'time-skipping'): Promise<TestWorkflowEnvir
       });
 }
 
-/** Bundles the workflows of a compiled module, given by its path from here. */
-export function bundleWorkflows(path: string): Promise<WorkflowBundleWithSourceMap> {
-  return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL(path, import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
-  });
+/** Bundles the workflows that a compiled module exports. */
+export function bundleWorkflows(workflowsPath: string): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
 }
 
 function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap): Stage['play'] {
