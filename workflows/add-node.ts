@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import type { HostInspection } from '../cluster/preflight.js';
 import type { Step } from '../cluster/steps.js';
-import { brief, patient } from './activities.js';
+import { brief, long } from './activities.js';
 import { FATAL, type StepOutcome, type StepRecord } from './dag.js';
 import type { AddNodeInput } from './messages.js';
 import { Run } from './run.js';
@@ -31,7 +31,7 @@ export async function addNode(input: AddNodeInput): Promise<AddNodeResult> {
  * passes both end the join: the request is denied in the cluster and the token is taken back, so nothing stays open.
  */
 async function approveCertificateRequest(run: Run<Step>, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  const found = await patient.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
+  const found = await long.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
   if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'is a member already' };
   const { request, byInventory } = found;
   const decision = byInventory

@@ -83,6 +83,22 @@ test('an activity is tried again by itself, and its step is held only once its r
   });
 });
 
+test('a node that never asks for a certificate is held, instead of being waited for without end', async () => {
+  const mock = mockActivities({
+    awaitCertificateRequest: () => Promise.reject(ApplicationFailure.retryable('node01 has not asked yet', 'NotYet')),
+  });
+  await stage().play(
+    'addNode',
+    mock,
+    async ({ step }) => {
+      await step('approve-csr:node01', 'running');
+      await stage().env.sleep('1 hour');
+      assert.equal((await step('approve-csr:node01', 'held')).problem, 'node01 has not asked yet');
+    },
+    { host: 'node01' },
+  );
+});
+
 test('an activity that passes at a later attempt holds nothing', async () => {
   let attempts = 0;
   const mock = mockActivities({
