@@ -264,11 +264,13 @@ test('the join of a node that somebody cancels or terminates is held, and a retr
   let ready = false;
   const mock = mockActivities({ awaitNodeReady: () => (ready ? Promise.resolve(applied) : untilCancelled()) });
   await stage().play('deployHa', mock, async ({ handle, child, step }) => {
-    await step('node-ready:node01', 'running', child('node01'));
+    const waitsFor = (times: number): Promise<void> =>
+      eventually(() => mock.callsOf('awaitNodeReady').length === times, `the join waits for the node, time ${times}`);
+    await waitsFor(1);
     await child('node01').cancel();
     await step('join:node01', 'held');
     await handle.signal(retryStepSignal, 'join:node01');
-    await step('node-ready:node01', 'running', child('node01'));
+    await waitsFor(2);
     await child('node01').terminate('test');
     await step('join:node01', 'held');
     ready = true;

@@ -22,6 +22,9 @@ import { temporalProgram } from './temporal-programs.js';
 /** Longest time that something which should happen at once may take on a busy machine, in milliseconds. */
 const SOON_MS = 20_000;
 
+/** Longest time that one run may take, so that what hangs is a failure. */
+const PLAY_MS = 60_000;
+
 /** `local`: the development server; `time-skipping`: time passes at once while a result is awaited. */
 type StageKind = 'local' | 'time-skipping';
 
@@ -105,6 +108,8 @@ function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMa
       // Cancellation comes with the answer to a heartbeat.
       maxHeartbeatThrottleInterval: '50ms',
       defaultHeartbeatThrottleInterval: '50ms',
+      // An activity that a failed test has left waiting does not keep the others from running.
+      shutdownForceTime: '5 seconds',
     });
     return worker.runUntil(async () => {
       const handle = await env.client.workflow.start(workflow as string, {
@@ -112,7 +117,7 @@ function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMa
         taskQueue: cluster,
         args: [{ cluster, specDigest: 'digest', approvalDeadlineSeconds: 86_400, ...input }],
       });
-      return body(playOf(env, cluster, handle as never));
+      return Promise.race([body(playOf(env, cluster, handle as never)), tooLate(workflow)]);
     });
   };
 }
@@ -147,6 +152,12 @@ function playOf<Workflow extends keyof typeof workflows>(
       return found;
     },
   };
+}
+
+/** Fails once a run has taken too long; does not keep the process alive. */
+async function tooLate(workflow: string): Promise<never> {
+  await delay(PLAY_MS, undefined, { ref: false });
+  return assert.fail(`${workflow} did not come to its end within ${PLAY_MS / 1000} s`);
 }
 
 /** The failure with which a workflow must end. */
