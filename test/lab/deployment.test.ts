@@ -84,7 +84,10 @@ test('after a deployment the plan is empty, and shows exactly what somebody edit
   };
   assert.deepEqual(await plan(), []);
   await run.onHost('node01', 'chmod 0644 /var/lib/kube-proxy/config.yaml');
-  assert.deepEqual(await plan(), ['node01 /var/lib/kube-proxy/config.yaml: mode 0644, wanted 0600']);
+  assert.deepEqual(await plan(), [
+    'node01 /var/lib/kube-proxy/config.yaml: mode 0644, wanted 0600',
+    'node01 kube-proxy.service: reads /var/lib/kube-proxy/config.yaml, which changes',
+  ]);
   await run.onHost('node01', 'chmod 0600 /var/lib/kube-proxy/config.yaml');
 });
 
@@ -173,7 +176,7 @@ function succeeded({ exitCode, stderr }: Outcome): void {
 async function snapshots(): Promise<Record<string, string>> {
   const command = [
     "find /etc /usr/local /opt /var/lib/kube-proxy /var/lib/kubelet/config.yaml /var/cache -type f -printf '%p %m %u %T@ %C@\\n' 2>/dev/null | sort",
-    "systemctl show -p Id -p ActiveEnterTimestampMonotonic 'etcd*' 'kube*' 'containerd*'",
+    "systemctl show -p Id -p ActiveEnterTimestampMonotonic 'etcd.service' 'kube*.service' 'containerd.service'",
   ].join('; ');
   const texts = await Promise.all(
     [...masters, ...nodes].map(async (host) => [host, await run.onHost(host, command)] as const),
