@@ -68,7 +68,8 @@ function groupByKind(all: readonly Step[]): Map<string, Step[]> {
 
 /** A step begins at once when its last need ends, so that need is the step that ended last before it began. */
 function criticalPath(): Step[] {
-  const leaves = steps.filter(({ id }) => !id.startsWith('join:'));
+  // A join is the sum of its own steps, and the wait for the control plane hides what it waits for.
+  const leaves = steps.filter((step) => !['join', 'control-plane'].includes(kindOf(step)));
   const found: Step[] = [];
   let current = leaves.reduce((a, b) => (Date.parse(a.end) > Date.parse(b.end) ? a : b));
   for (;;) {
