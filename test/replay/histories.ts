@@ -34,8 +34,8 @@ export async function readHistories(): Promise<RecordedHistory[]> {
  *
  * @returns path of the file
  */
-export async function recordHistory(client: Client, workflowId: string, name: string): Promise<string> {
-  const history = await client.workflow.getHandle(workflowId).fetchHistory();
+export async function recordHistory(client: Client, workflowId: string, name: string, runId?: string): Promise<string> {
+  const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   const document = withoutMachine(JSON.parse(historyToJSON(history)), [
     [process.env['HA_KUBERNETES_HOME'] ?? '', '/srv/ha-kubernetes'],
     [process.cwd(), '/srv/ha-kubernetes'],
