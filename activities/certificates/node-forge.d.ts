@@ -3,7 +3,7 @@ import 'node-forge';
 /** What node-forge offers and @types/node-forge does not know of. */
 declare module 'node-forge' {
   namespace pki {
-    function getTBSCertificate(certificate: Certificate): asn1.Asn1;
+    function certificateExtensionsToAsn1(extensions: Certificate['extensions']): asn1.Asn1;
   }
   namespace util {
     function bytesToIP(bytes: Bytes): string;

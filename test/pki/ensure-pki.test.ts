@@ -19,8 +19,12 @@ import { seedPlan } from './seed.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** One of each kind, so that most tests make few keys. */
+/** One of each kind, so that most tests are about few entries. */
 const few = seedPlan('etcd-server/master01', 'kube-apiserver/master01', 'front-proxy-client/master01');
+
+/** A key on P-256 and, before it in openssl's picture, the two places that name the signature. */
+const p256 =
+  /Signature Algorithm: ecdsa-with-SHA256\n[^]*NIST CURVE: P-256\n[^]*Signature Algorithm: ecdsa-with-SHA256\n/;
 
 async function newStore(t: TestContext): Promise<{ store: ClusterStore; pki: string }> {
   const home = await temporaryDirectory(t);
@@ -49,6 +53,28 @@ async function snapshot(directory: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(pairs));
 }
 
+/** An RSA etcd authority and the seed's etcd-server/master01 under it, as openssl makes them. */
+async function rsaEtcd(t: TestContext): Promise<{ authority: string; server: string }> {
+  const directory = await temporaryDirectory(t);
+  const file = (name: string): string => join(directory, name);
+  const make = async (name: string, subject: string, ...args: string[]): Promise<string> => {
+    await openssl(
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)],
+      ...['-days', '90', '-subj', subject, ...args.flatMap((extension) => ['-addext', extension])],
+    );
+    return (await readFile(file(`${name}.crt`), 'utf8')) + (await readFile(file(`${name}.key`), 'utf8'));
+  };
+  const authority = await make('ca', '/CN=etcd-ca', 'keyUsage=critical,digitalSignature,keyCertSign');
+  const names = 'DNS:master01,DNS:master01.mykernel.cn,DNS:localhost,IP:172.16.0.101,IP:127.0.0.1';
+  await make('server', '/CN=kube-etcd', 'extendedKeyUsage=serverAuth,clientAuth', `subjectAltName=${names}`);
+  await openssl(
+    ...['x509', '-in', file('server.crt'), '-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-days', '90'],
+    ...['-out', file('signed.crt')],
+  );
+  const server = (await readFile(file('signed.crt'), 'utf8')) + (await readFile(file('server.key'), 'utf8'));
+  return { authority, server };
+}
+
 function withSan(plan: CertificatePlan, name: string, dns: string): CertificatePlan {
   return {
     ...plan,
@@ -74,6 +100,7 @@ test('openssl accepts every certificate of the seed for its purposes, and sees w
     const text = await openssl('x509', '-in', path, '-noout', '-text');
     assert.match(text, /Basic Constraints: critical\n\s+CA:TRUE, pathlen:0/);
     assert.match(text, /Key Usage: critical\n\s+Digital Signature, Certificate Sign, CRL Sign/);
+    assert.match(text, p256);
   }
   for (const leaf of plan.certificates) {
     const path = join(directory, 'leaf.crt');
@@ -95,7 +122,8 @@ test('openssl accepts every certificate of the seed for its purposes, and sees w
     const subject = [`CN=${leaf.commonName}`, ...leaf.organizations.map((o) => `O=${o}`)].join(',');
     assert.ok(text.includes(`Subject: ${subject}\n`), text);
     assert.match(text, /Basic Constraints: critical\n\s+CA:FALSE/);
-    assert.match(text, /Key Usage: critical\n\s+Digital Signature, Key Encipherment\n/);
+    assert.match(text, /Key Usage: critical\n\s+Digital Signature\n/);
+    assert.match(text, p256);
     const sans = [...leaf.sans.dns.map((n) => `DNS:${n}`), ...leaf.sans.ip.map((a) => `IP Address:${a}`)].join(', ');
     assert.equal(/Subject Alternative Name: \n\s+(.*)\n/.exec(text)?.[1] ?? '', sans);
     const usages = { server: 'TLS Web Server Authentication', client: 'TLS Web Client Authentication' };
@@ -117,6 +145,46 @@ test('leaves live 365 days, authorities ten years, both from five minutes ago; s
   assert.equal(report.authorities[0]?.notAfter, '2031-02-06T09:55:00.000Z');
   assert.match(leaf.serialNumber, /^[4-7][0-9A-F]{31}$/);
   assert.equal(report.certificates[0].sha256, createHash('sha256').update(leaf.raw).digest('hex'));
+});
+
+test('every private key is in PKCS#8, which all components read', async (t) => {
+  const { store } = await newStore(t);
+  for (const { name } of entries(await ensurePki(store.pki, few, new Date()))) {
+    assert.match((await readIssued(store.pki, name)).privateKey, /^-----BEGIN PRIVATE KEY-----\n/);
+  }
+});
+
+test('an end from 2050 on is encoded with a year of four digits', async (t) => {
+  const { store, pki } = await newStore(t);
+  const report = await ensurePki(store.pki, few, new Date('2045-01-01T00:05:00Z'));
+  assert.equal(report.authorities[0]?.notAfter, '2054-12-30T00:00:00.000Z');
+  const asn1 = await openssl('asn1parse', '-in', join(pki, 'etcd-ca', '1.pem'));
+  assert.match(asn1, /UTCTIME +:450101000000Z\n.*GENERALIZEDTIME +:20541230000000Z\n/);
+});
+
+test('RSA entries of an older store are kept, and an RSA authority signs new leaves', async (t) => {
+  const { store } = await newStore(t);
+  const rsa = await rsaEtcd(t);
+  await store.pki.add('etcd-ca', { generation: 1, text: rsa.authority });
+  await store.pki.add('etcd-server/master01', { generation: 1, text: rsa.server });
+  const plan = seedPlan('etcd-server/master01', 'etcd-peer/master01');
+  assert.deepEqual(
+    entries(await ensurePki(store.pki, plan, new Date()))
+      .filter(({ name }) => name.startsWith('etcd-'))
+      .map(({ name, outcome }) => [name, outcome]),
+    [
+      ['etcd-ca', 'reused'],
+      ['etcd-server/master01', 'reused'],
+      ['etcd-peer/master01', 'created'],
+    ],
+  );
+  const directory = await temporaryDirectory(t);
+  const [authority, leaf] = [join(directory, 'ca.crt'), join(directory, 'leaf.crt')];
+  await writeFile(authority, (await readIssued(store.pki, 'etcd-ca')).certificate ?? '');
+  await writeFile(leaf, (await readIssued(store.pki, 'etcd-peer/master01')).certificate ?? '');
+  await openssl('verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', authority, leaf);
+  const text = await openssl('x509', '-in', leaf, '-noout', '-text');
+  assert.match(text, /Signature Algorithm: sha256WithRSAEncryption\n[^]*NIST CURVE: P-256\n/);
 });
 
 test('a second pass reuses everything and changes no byte', async (t) => {

@@ -19,7 +19,7 @@ export function seedSpec(): ClusterSpec {
   return result.spec;
 }
 
-/** The seed's plan with only the leaves of those names, so that a test need not make 38 keys. */
+/** The seed's plan with only the leaves of those names, so that a test need not make all 34. */
 export function seedPlan(...names: string[]): CertificatePlan {
   const plan = certificatePlan(seedSpec());
   const certificates = plan.certificates.filter(({ name }) => names.length === 0 || names.includes(name));
