@@ -3,7 +3,7 @@ import { certificatePlan } from '../cluster/pki.js';
 import { apiServerUrl, hostsWithRole } from '../cluster/topology.js';
 import { activity, PreconditionError } from './activity.js';
 import { ensurePki } from './certificates/ensure-pki.js';
-import type { SpecReference } from './cluster-context.js';
+import type { SpecReference } from '../cluster/spec.js';
 import type { ActivityDependencies } from './dependencies.js';
 
 /** Certificates and the operator's kubeconfig; keys stay in the state store. */

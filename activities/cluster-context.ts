@@ -5,7 +5,7 @@ import type { ArtifactLock } from '../cluster/artifacts.js';
 import { componentState, type Component } from '../cluster/components/index.js';
 import type { HostState } from '../cluster/desired-state.js';
 import { factsScript, parseFacts, type HostFacts } from '../cluster/facts.js';
-import { sshSettings, validateSpec, type ClusterSpec } from '../cluster/spec.js';
+import { sshSettings, validateSpec, type ClusterSpec, type SpecReference } from '../cluster/spec.js';
 import { apiServerUrl, hostByName, hostsWithRole } from '../cluster/topology.js';
 import { PreconditionError } from './activity.js';
 import type { ArtifactCache } from './artifacts/artifact-cache.js';
@@ -20,12 +20,6 @@ import { KubernetesApi } from './kubernetes/kubernetes-api.js';
 import { SshPool, type RemoteHost } from './ssh/connection-pool.js';
 import type { SshTarget } from './ssh/target.js';
 import type { ClusterStore, StateStore } from './state-store/state-store.js';
-
-/** Name and digest of a spec's snapshot. */
-export interface SpecReference {
-  readonly cluster: string;
-  readonly specDigest: string;
-}
 
 /** One cluster as activities see it: its spec, and the ways to its files, its hosts and its API. */
 export class ClusterContext {

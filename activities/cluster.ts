@@ -4,11 +4,11 @@ import type { ArtifactFile } from '../cluster/desired-state.js';
 import { componentState, type Component } from '../cluster/components/index.js';
 import type { ManifestSet } from '../cluster/steps.js';
 import { activity, NotYetError } from './activity.js';
-import type { ClusterContext, SpecReference } from './cluster-context.js';
-import { leaseHolders, nodeStates, requireEveryApiServer, until } from './control-plane.js';
+import type { SpecReference } from '../cluster/spec.js';
+import type { ClusterContext } from './cluster-context.js';
+import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { etcdMembers, requireWholeEtcd } from './etcd.js';
-import { KubernetesError } from './kubernetes/kubernetes-error.js';
 import { checkCluster } from './verification.js';
 
 /** What concerns the cluster as a whole. */
@@ -43,18 +43,15 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
     /** Waits until every API server answers and nodes may ask for certificates. */
     awaitControlPlane: activity(log, async ({ signal }, reference: SpecReference) => {
       const context = await contexts.get(reference);
-      await until(
-        () =>
-          passing(async () => {
-            await requireEveryApiServer(context);
-            for (const binding of bootstrapRbac()) {
-              if ((await context.kubernetes.read(binding)) === undefined) {
-                throw new NotYetError(`${BOOTSTRAP_GROUP} may not ask for certificates yet`);
-              }
-            }
-          }),
-        { deadlineMs: DAY_MS, intervalMs: 500, signal },
-      );
+      const nodesMayAsk = async (): Promise<void> => {
+        await requireEveryApiServer(context);
+        for (const binding of bootstrapRbac()) {
+          if ((await context.kubernetes.read(binding)) === undefined) {
+            throw new NotYetError(`${BOOTSTRAP_GROUP} may not ask for certificates yet`);
+          }
+        }
+      };
+      await until(() => nodesMayAsk().catch(notYet), { deadlineMs: DAY_MS, intervalMs: 500, signal });
       return { changed: 0, note: 'every API server answers' };
     }),
 
@@ -66,14 +63,11 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
         kind: 'ServiceAccount',
         metadata: { namespace: 'kube-system', name: 'default' },
       };
-      await until(
-        () =>
-          passing(async () => {
-            if ((await kubernetes.read(account)) === undefined)
-              throw new NotYetError('no controller has done anything yet');
-          }),
-        { deadlineMs: DAY_MS, intervalMs: 500, signal },
-      );
+      const haveActed = async (): Promise<void> => {
+        if ((await kubernetes.read(account)) === undefined)
+          throw new NotYetError('no controller has done anything yet');
+      };
+      await until(() => haveActed().catch(notYet), { deadlineMs: DAY_MS, intervalMs: 500, signal });
       return { changed: 0, note: 'the controllers run' };
     }),
 
@@ -117,15 +111,6 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
 }
 
 const DAY_MS = 24 * 3600_000;
-
-/** While servers start, what the API refuses for now is asked again. */
-async function passing(look: () => Promise<void>): Promise<void> {
-  try {
-    await look();
-  } catch (error) {
-    throw error instanceof KubernetesError && error.retryable ? new NotYetError(error.message) : error;
-  }
-}
 
 const binaryComponents: readonly Component[] = [
   'etcd-binaries',

@@ -5,6 +5,8 @@ import { hostsWithRole } from '../cluster/topology.js';
 import { NotYetError } from './activity.js';
 import type { ClusterContext } from './cluster-context.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
+import { KubernetesError } from './kubernetes/kubernetes-error.js';
+import { RemoteError } from './ssh/errors.js';
 
 /** Throws NotYetError until every API server answers from etcd by itself. */
 export async function requireEveryApiServer({ spec, kubernetes }: ClusterContext): Promise<void> {
@@ -80,4 +82,10 @@ export async function until<T>(
     }
     await delay(options.intervalMs, undefined, { signal: options.signal });
   }
+}
+
+/** While servers start, go or come, what is refused or cannot be reached for now is asked again by {@link until}. */
+export function notYet(error: unknown): never {
+  const passing = (error instanceof KubernetesError || error instanceof RemoteError) && error.retryable;
+  throw passing ? new NotYetError(error.message) : error;
 }

@@ -2,11 +2,11 @@ import { execa } from 'execa';
 import { leaseNames, type LeaseHolders, type LeaseName } from '../cluster/leases.js';
 import { hostByName, hostsWithRole, quorum } from '../cluster/topology.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
-import type { ClusterContext, SpecReference } from './cluster-context.js';
-import { leaseHolders, nodeStates, requireEveryApiServer, until } from './control-plane.js';
+import type { SpecReference } from '../cluster/spec.js';
+import type { ClusterContext } from './cluster-context.js';
+import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { requireWholeEtcd } from './etcd.js';
-import { KubernetesError } from './kubernetes/kubernetes-error.js';
 import { RemoteError } from './ssh/errors.js';
 
 const POWER_OFF_DEADLINE_MS = 120_000;
@@ -131,10 +131,4 @@ async function untilDark(context: ClusterContext, victim: string, signal: AbortS
     },
     { deadlineMs: POWER_OFF_DEADLINE_MS, intervalMs: 1000, signal },
   );
-}
-
-/** While a master goes or comes, what cannot be reached now is asked again. */
-function notYet(error: unknown): never {
-  const passing = (error instanceof KubernetesError || error instanceof RemoteError) && error.retryable;
-  throw passing ? new NotYetError(error.message) : error;
 }

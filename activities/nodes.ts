@@ -7,6 +7,7 @@ import {
 } from '@kubernetes/client-node';
 import { BOOTSTRAP_GROUP } from '../cluster/addons/bootstrap-rbac.js';
 import type { Manifest } from '../cluster/addons/manifest.js';
+import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { nodeApiUrl } from '../cluster/components/api-endpoint.js';
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_CERTIFICATE, KUBELET_KUBECONFIG } from '../cluster/components/kubelet.js';
 import { requestProblems, type NodeRequest } from '../cluster/csr-rules.js';
@@ -16,22 +17,11 @@ import { activity, NotYetError, PreconditionError } from './activity.js';
 import { parseCertificateRequest } from './certificates/csr.js';
 import { readIssued } from './certificates/ensure-pki.js';
 import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
-import type { ClusterContext, SpecReference } from './cluster-context.js';
+import type { SpecReference } from '../cluster/spec.js';
+import type { ClusterContext } from './cluster-context.js';
 import { nodeStates, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { applyHostState } from './host-state/apply-host-state.js';
-
-/** How a request looks to a person; see the workflows' CertificateRequest. */
-export interface PendingRequest {
-  readonly node: string;
-  readonly name: string;
-  readonly csrSha256: string;
-  readonly requester: string;
-  readonly signer: string;
-  readonly subject: string;
-  readonly usages: readonly string[];
-  readonly key: string;
-}
 
 interface Decided {
   readonly node: string;
@@ -77,7 +67,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
      */
     awaitCertificateRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
-      return until<{ state: 'member' } | { state: 'asks'; request: PendingRequest; byInventory: boolean }>(
+      return until<{ state: 'member' } | { state: 'asks'; request: CertificateRequest; byInventory: boolean }>(
         async () => {
           if (await isMember(context, name, signal)) return { state: 'member' };
           const request = await ownRequest(context, name, signal, (why) => {
@@ -93,7 +83,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     /** Writes a decision into the cluster; only into the very request that it was made about. */
     decideCertificateRequest: activity(
       log,
-      async (_execution, reference: SpecReference, request: PendingRequest, decided: Decided) => {
+      async (_execution, reference: SpecReference, request: CertificateRequest, decided: Decided) => {
         const { kubernetes } = await contexts.get(reference);
         const csr = await readRequest(kubernetes, request.name);
         if (csr === undefined) {
@@ -208,14 +198,14 @@ async function ownRequest(
   name: string,
   signal: AbortSignal,
   denied: (why: string) => void,
-): Promise<PendingRequest | undefined> {
+): Promise<CertificateRequest | undefined> {
   const all = await context.kubernetes.list<V1CertificateSigningRequest>(
     'certificates.k8s.io/v1',
     'CertificateSigningRequest',
   );
   const created = (csr: V1CertificateSigningRequest): number =>
     new Date(csr.metadata?.creationTimestamp ?? 0).getTime();
-  let own: PendingRequest | undefined;
+  let own: CertificateRequest | undefined;
   for (const csr of all.sort((a, b) => created(a) - created(b))) {
     const parsed = parseCertificateRequest(requestPem(csr));
     if (parsed.subject.commonName !== `system:node:${name}`) continue;

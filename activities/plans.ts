@@ -1,7 +1,7 @@
 import { addNodeSteps, deploySteps, type Step } from '../cluster/steps.js';
 import { hostByName } from '../cluster/topology.js';
 import { PreconditionError } from './activity.js';
-import type { SpecReference } from './cluster-context.js';
+import type { SpecReference } from '../cluster/spec.js';
 import type { ActivityDependencies } from './dependencies.js';
 
 /** The DAGs, drawn on the worker because the spec is there and does not travel. */

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { Command, Option } from 'commander';
-import type { CertificateRequest } from '../workflows/approvals.js';
+import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { approveCsrSignal, clusterWorkflowId } from '../workflows/messages.js';
 import { exitOnWrongUse, runCommand, UserError } from './errors.js';
 import { writeJson } from './output.js';

@@ -1,5 +1,4 @@
 import { WorkflowFailedError, type Client, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import { openStateStore } from '../activities/state-store/file-state-store.js';
 import { seconds } from '../cluster/duration.js';
 import type { LeaseName } from '../cluster/leases.js';
 import type { ClusterSpec } from '../cluster/spec.js';
@@ -10,6 +9,7 @@ import { UserError } from './errors.js';
 import { writeJson } from './output.js';
 import { watch } from './progress.js';
 import { wholeStatus } from './run-status.js';
+import { snapshot } from './snapshot.js';
 import { explain, operator, uiAddress, withTemporal } from './temporal.js';
 
 export interface FollowOptions {
@@ -19,7 +19,7 @@ export interface FollowOptions {
 
 /** Starts deploy-ha, follows it, and says what came of it. */
 export async function deployHa(spec: ClusterSpec, options: FollowOptions): Promise<void> {
-  await change<typeof workflows.deployHa>(spec, 'deployHa', [await snapshot(spec)], options, (result, run) => ({
+  await change<typeof workflows.deployHa>(spec, 'deployHa', [await deployInput(spec)], options, (result, run) => ({
     text: [
       result.changed === 0 ? 'nothing had to be changed' : `${result.changed} things were changed`,
       `nodes: ${result.nodes.map(({ name, ready, version }) => `${name} ${ready ? 'Ready' : 'not Ready'} ${version}`).join(', ')}`,
@@ -41,7 +41,7 @@ export async function addNode(spec: ClusterSpec, host: string, options: FollowOp
   if (!hostByName(spec, host).roles.includes('node')) {
     throw new UserError(`${host} has roles ${hostByName(spec, host).roles.join(', ')}; add-node needs the role node`);
   }
-  const input = { ...(await snapshot(spec)), host };
+  const input = { ...(await deployInput(spec)), host };
   await change<typeof workflows.addNode>(spec, 'addNode', [input], options, (result, run) => ({
     text: [result.changed === 0 ? `${host} is a member already` : `${host} is Ready`],
     json: { host, ...result, ...run },
@@ -50,8 +50,7 @@ export async function addNode(spec: ClusterSpec, host: string, options: FollowOp
 
 /** Starts a failover drill, follows it, and says what was measured. */
 export async function failoverDrill(spec: ClusterSpec, lease: LeaseName, options: FollowOptions): Promise<void> {
-  const { cluster, specDigest } = await snapshot(spec);
-  const input = { cluster, specDigest, lease };
+  const input = { ...(await snapshot(spec)), lease };
   await change<typeof workflows.failoverDrill>(spec, 'failoverDrill', [input], options, (result, run) => ({
     text: [
       `${result.victim} was powered off; its leases moved after ${result.leaseMoveSeconds.toFixed(1)} s`,
@@ -67,11 +66,9 @@ export async function failoverDrill(spec: ClusterSpec, lease: LeaseName, options
   }));
 }
 
-/** Keeps the spec in the state store; workflows and activities refer to it by digest. */
-async function snapshot(spec: ClusterSpec): Promise<DeployInput> {
-  const store = await openStateStore();
-  const specDigest = await (await store.cluster(spec.name)).putSpec(spec);
-  return { cluster: spec.name, specDigest, approvalDeadlineSeconds: seconds(spec.approvals.deadline) };
+/** The snapshot, with the spec's own deadline for an approval. */
+async function deployInput(spec: ClusterSpec): Promise<DeployInput> {
+  return { ...(await snapshot(spec)), approvalDeadlineSeconds: seconds(spec.approvals.deadline) };
 }
 
 interface RunFacts {

@@ -1,19 +1,18 @@
-import { openStateStore } from '../activities/state-store/file-state-store.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import type { planCluster } from '../workflows/index.js';
 import { clusterWorkflowId, TASK_QUEUE } from '../workflows/messages.js';
 import { writeJson } from './output.js';
+import { snapshot } from './snapshot.js';
 import { withTemporal } from './temporal.js';
 
 /** Shows what deploy-ha would change; changes nothing. */
 export async function plan(spec: ClusterSpec, json: string | true | undefined): Promise<void> {
-  const store = await openStateStore();
-  const specDigest = await (await store.cluster(spec.name)).putSpec(spec);
+  const reference = await snapshot(spec);
   await withTemporal(async (client) => {
     const plans = await client.workflow.execute<typeof planCluster>('planCluster', {
       workflowId: `${clusterWorkflowId(spec.name)}/plan`,
       taskQueue: TASK_QUEUE,
-      args: [{ cluster: spec.name, specDigest }],
+      args: [reference],
     });
     await writeJson(json, plans);
     if (json === true) return;

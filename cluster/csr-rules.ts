@@ -1,20 +1,10 @@
+import type { RequestedCertificate } from './certificate-request.js';
+
 /**
  * What a machine can check of a node's request before a person is asked (kubernetes.io, "Certificate Signing
  * Requests", signer kubernetes.io/kube-apiserver-client-kubelet).
  */
-export interface NodeRequest {
-  readonly subject: {
-    readonly commonName: string;
-    readonly organizations: readonly string[];
-    readonly otherAttributes: readonly string[];
-  };
-  readonly dnsSans: readonly string[];
-  readonly ipSans: readonly string[];
-  readonly emailSans: readonly string[];
-  readonly uriSans: readonly string[];
-  readonly otherSans: readonly number[];
-  readonly publicKey: { readonly type: string; readonly bits: number };
-  readonly signatureValid: boolean;
+export interface NodeRequest extends Omit<RequestedCertificate, 'otherExtensions' | 'sha256'> {
   readonly signer: string;
   /** Who sent it, as the API server knows. */
   readonly requester: string;

@@ -112,6 +112,13 @@ export type Host = z.infer<typeof hostSchema>;
 /** A validated `cluster.yaml` with every default filled in. */
 export type ClusterSpec = z.infer<typeof clusterSchema>;
 
+/** Points at a snapshot of the spec in the state store; the spec itself never travels. */
+export interface SpecReference {
+  readonly cluster: string;
+  /** sha256 of the snapshot's canonical JSON. */
+  readonly specDigest: string;
+}
+
 /** How one host is reached: the cluster's SSH settings under the host's own. */
 export function sshSettings(spec: ClusterSpec, host: Host): ClusterSpec['ssh'] {
   const own = Object.fromEntries(Object.entries(host.ssh ?? {}).filter(([, value]) => value !== undefined));

@@ -1,24 +1,9 @@
+import type { CertificateRequest } from '../cluster/certificate-request.js';
+
 /**
  * The rules of approval, as a pure reducer behind the `approve-csr` signal, the `decide-csr` update and the `status`
  * query. A decision is bound to the sha256 of one request; what does not match is recorded and refused, never thrown.
  */
-
-/** A node's certificate request as a person sees it. */
-export interface CertificateRequest {
-  readonly node: string;
-  /** Name of the CertificateSigningRequest object. */
-  readonly name: string;
-  /** sha256 of the request's DER, in hexadecimal. */
-  readonly csrSha256: string;
-  /** Who asks, e.g. `system:bootstrap:ab12cd`. */
-  readonly requester: string;
-  readonly signer: string;
-  /** e.g. `CN=system:node:node01, O=system:nodes`. */
-  readonly subject: string;
-  readonly usages: readonly string[];
-  /** e.g. `EC 256`. */
-  readonly key: string;
-}
 
 export interface Decision {
   readonly node: string;

@@ -1,18 +1,12 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { LeaseName } from '../cluster/leases.js';
+import type { SpecReference } from '../cluster/spec.js';
 import type { StepRecord } from './dag.js';
 import type { ApprovalState, Decision, DecisionReply } from './approvals.js';
 
 /** Names and payloads of everything that clients and workflows say to each other: the only file that both import. */
 
 export type Operation = 'deploy-ha' | 'add-node' | 'failover-drill';
-
-/** Points at a snapshot of the spec in the state store; the spec itself never travels. */
-export interface SpecReference {
-  readonly cluster: string;
-  /** sha256 of the snapshot's canonical JSON. */
-  readonly specDigest: string;
-}
 
 export interface DeployInput extends SpecReference {
   /** Overrides the spec's deadline for an approval, in seconds. */

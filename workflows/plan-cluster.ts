@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
-import type { SpecReference } from './messages.js';
+import type { SpecReference } from '../cluster/spec.js';
 
 const { planHost, listHosts } = proxyActivities<Activities>({
   startToCloseTimeout: '10 minutes',

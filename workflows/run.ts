@@ -1,6 +1,7 @@
 import { condition, getExternalWorkflowHandle, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { ask, decide, decisionOf, noApprovals, withdraw } from './approvals.js';
-import type { ApprovalState, CertificateRequest, DecisionReply, RecordedDecision } from './approvals.js';
+import type { ApprovalState, DecisionReply, RecordedDecision } from './approvals.js';
 import { Dag, type DagStep, type StepOutcome, type StepRecord } from './dag.js';
 import {
   abortSignal,

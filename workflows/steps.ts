@@ -3,7 +3,7 @@ import { refusals, type HostInspection } from '../cluster/preflight.js';
 import type { Step } from '../cluster/steps.js';
 import { brief, long, patient } from './activities.js';
 import { FATAL, type StepOutcome } from './dag.js';
-import type { SpecReference } from './messages.js';
+import type { SpecReference } from '../cluster/spec.js';
 
 /**
  * The steps that deploy-ha and add-node have in common: each is one activity, named in the history by its title.

@@ -1,33 +1,10 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import forge from 'node-forge';
+import type { RequestedCertificate } from '../../cluster/certificate-request.js';
 import { pemBlock } from './pem.js';
 
 type Asn1 = forge.asn1.Asn1;
 const { Class, Type } = forge.asn1;
-
-/** What a PKCS#10 certificate signing request asks for; everything in it is a claim of the requester. */
-export interface CertificateRequest {
-  readonly subject: {
-    /** Empty if the subject has none. */
-    readonly commonName: string;
-    readonly organizations: readonly string[];
-    /** Every other attribute as `<name or OID>=<value>`; a node's request has none. */
-    readonly otherAttributes: readonly string[];
-  };
-  readonly dnsSans: readonly string[];
-  readonly ipSans: readonly string[];
-  readonly emailSans: readonly string[];
-  readonly uriSans: readonly string[];
-  /** Names of kinds that Kubernetes has no use for, by their tag number in RFC 5280's GeneralName. */
-  readonly otherSans: readonly number[];
-  /** OIDs of requested extensions besides the subject alternative names. */
-  readonly otherExtensions: readonly string[];
-  readonly publicKey: { readonly type: string; readonly bits: number };
-  /** Whether the requester holds the private key of `publicKey`. False for algorithms weaker than SHA-256. */
-  readonly signatureValid: boolean;
-  /** Of the DER form, hexadecimal: what a person approves is this request and no other. */
-  readonly sha256: string;
-}
 
 /** The text is not a certificate signing request that can be judged. */
 export class CertificateRequestError extends Error {}
@@ -57,7 +34,7 @@ const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1
  * @param pem one PEM block `CERTIFICATE REQUEST` and nothing else.
  * @throws CertificateRequestError for anything that is malformed or has two meanings.
  */
-export function parseCertificateRequest(pem: string): CertificateRequest {
+export function parseCertificateRequest(pem: string): RequestedCertificate {
   const der = requestDer(pem);
   const [info, algorithm, signature] = sequence(decode(der), 3);
   const [, subject, publicKey, attributes] = sequence(info, 4);
@@ -130,7 +107,7 @@ function oidOf(node: Asn1 | undefined): string {
   return forge.asn1.derToOid(bytesOf(node, Type.OID));
 }
 
-function subjectOf(name: Asn1 | undefined): CertificateRequest['subject'] {
+function subjectOf(name: Asn1 | undefined): RequestedCertificate['subject'] {
   const attributes = sequence(name)
     .flatMap(set)
     .map((attribute) => {
@@ -181,7 +158,7 @@ function requestedExtensions(attributes: Asn1 | undefined): Map<string, string> 
 
 function alternativeNames(
   extensions: ReadonlyMap<string, string>,
-): Pick<CertificateRequest, 'dnsSans' | 'ipSans' | 'emailSans' | 'uriSans' | 'otherSans'> {
+): Pick<RequestedCertificate, 'dnsSans' | 'ipSans' | 'emailSans' | 'uriSans' | 'otherSans'> {
   const value = extensions.get(SUBJECT_ALT_NAME);
   const names = value === undefined ? [] : sequence(decode(Buffer.from(value, 'latin1')));
   if (names.some(({ tagClass }) => tagClass !== Class.CONTEXT_SPECIFIC))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { CertificateRequest } from '../../cluster/certificate-request.js';
 import {
   ask,
   decide,
@@ -8,7 +9,6 @@ import {
   noApprovals,
   withdraw,
   type ApprovalState,
-  type CertificateRequest,
   type Decision,
 } from '../../workflows/approvals.js';
 import { requestOf } from './mock-activities.js';

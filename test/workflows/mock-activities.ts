@@ -3,7 +3,7 @@ import type { Activities } from '../../activities/index.js';
 import { validateSpec, type ClusterSpec } from '../../cluster/spec.js';
 import { addNodeSteps, deploySteps, type Step } from '../../cluster/steps.js';
 import { hostByName } from '../../cluster/topology.js';
-import type { CertificateRequest } from '../../workflows/approvals.js';
+import type { CertificateRequest } from '../../cluster/certificate-request.js';
 
 /** The smallest cluster in which something joins: one master and one node. */
 export const smallSpec = specOf([

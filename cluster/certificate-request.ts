@@ -1,0 +1,40 @@
+/** What a PKCS#10 certificate signing request asks for; everything in it is a claim of the requester. */
+export interface RequestedCertificate {
+  readonly subject: {
+    /** Empty if the subject has none. */
+    readonly commonName: string;
+    readonly organizations: readonly string[];
+    /** Every other attribute as `<name or OID>=<value>`; a node's request has none. */
+    readonly otherAttributes: readonly string[];
+  };
+  readonly dnsSans: readonly string[];
+  readonly ipSans: readonly string[];
+  readonly emailSans: readonly string[];
+  readonly uriSans: readonly string[];
+  /** Names of kinds that Kubernetes has no use for, by their tag number in RFC 5280's GeneralName. */
+  readonly otherSans: readonly number[];
+  /** OIDs of requested extensions besides the subject alternative names. */
+  readonly otherExtensions: readonly string[];
+  readonly publicKey: { readonly type: string; readonly bits: number };
+  /** Whether the requester holds the private key of `publicKey`. False for algorithms weaker than SHA-256. */
+  readonly signatureValid: boolean;
+  /** Of the DER form, hexadecimal: what a person approves is this request and no other. */
+  readonly sha256: string;
+}
+
+/** A node's certificate request as a person sees it. */
+export interface CertificateRequest {
+  readonly node: string;
+  /** Name of the CertificateSigningRequest object. */
+  readonly name: string;
+  /** sha256 of the request's DER, in hexadecimal. */
+  readonly csrSha256: string;
+  /** Who asks, e.g. `system:bootstrap:ab12cd`. */
+  readonly requester: string;
+  readonly signer: string;
+  /** e.g. `CN=system:node:node01, O=system:nodes`. */
+  readonly subject: string;
+  readonly usages: readonly string[];
+  /** e.g. `EC 256`. */
+  readonly key: string;
+}
