@@ -4,6 +4,7 @@ import {
   CancellationScope,
   ChildWorkflowFailure,
   condition,
+  log,
 } from '@temporalio/workflow';
 
 /** A vertex as the runner needs it; it knows nothing of Kubernetes. */
@@ -162,6 +163,8 @@ export class Dag<Step extends DagStep> {
 
   private update(id: string, change: Partial<StepRecord>): void {
     const record = { ...this.record(id), ...change };
+    // In the worker's log, so that what happens on hosts can be put beside what runs; silent while replaying.
+    log.info(`step ${id} is ${record.state}`, { step: id, state: record.state });
     if (record.state !== 'held' && record.problem !== undefined) {
       const { problem, ...rest } = record;
       this.records.set(id, { ...rest, note: rest.note ?? `held before: ${problem}` });
