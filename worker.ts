@@ -42,8 +42,11 @@ async function main(): Promise<void> {
       activities: createActivities({ store, cache, contexts, log }),
       shutdownGraceTime: SHUTDOWN_GRACE,
       shutdownForceTime: '30 seconds',
-      // How soon a cancelled activity hears of it.
-      maxHeartbeatThrottleInterval: '5 seconds',
+      // Every beat is sent, for the heartbeat timeout is a few of them long; a cancelled activity hears of it as soon.
+      maxHeartbeatThrottleInterval: '3 seconds',
+      // How long a run waits for the worker that has it in its memory. When that one is dead, another replays the
+      // history, which takes some tens of milliseconds: little to pay for a worker that was only slow.
+      stickyQueueScheduleToStartTimeout: '3 seconds',
       // Bounds memory: a run that is not cached is replayed.
       maxCachedWorkflows: 100,
       maxConcurrentActivityTaskExecutions: 50,

@@ -11,8 +11,8 @@ import { PkiError } from './certificates/ensure-pki.js';
 import { KubernetesError } from './kubernetes/kubernetes-error.js';
 import { RemoteError } from './ssh/errors.js';
 
-/** A third of the shortest heartbeat timeout, so that two may be lost. */
-const HEARTBEAT_MS = 8_000;
+/** Less than a third of the heartbeat timeout (workflows/activities.ts), so that two may be lost. */
+const HEARTBEAT_MS = 3_000;
 
 /** What an activity knows of its own execution. */
 export interface Execution {
@@ -20,6 +20,8 @@ export interface Execution {
   readonly signal: AbortSignal;
   /** Says what is being done; carried by the heartbeats, so no secret in it. */
   readonly progress: (text: string) => void;
+  /** Counted from 1. */
+  readonly attempt: number;
 }
 
 /** A rule of the deployment that a retry cannot change; its message says what, the value, what is allowed, the fix. */
@@ -44,7 +46,7 @@ export function activity<Args extends unknown[], Result extends object>(
       heartbeat(doing);
     }, HEARTBEAT_MS);
     try {
-      const result = await perform({ signal, progress: (text) => (doing = text) }, ...args);
+      const result = await perform({ signal, progress: (text) => (doing = text), attempt }, ...args);
       return { ...result, attempts: attempt };
     } catch (error) {
       if (signal.aborted) throw new CancelledFailure('the activity was cancelled');

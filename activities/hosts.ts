@@ -15,20 +15,30 @@ import { judgePreflight, preflightScript } from './preflight-script.js';
 import { RemoteError } from './ssh/errors.js';
 import { authorityDigests } from './certificates/authority-digests.js';
 
+/** A host that restarts, or a connection that breaks, ends no deployment before it has begun. */
+const REACH_ATTEMPTS = 4;
+
 /** Observe, act and verify on one host over SSH. */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function hostActivities({ contexts, log }: ActivityDependencies) {
   return {
-    /** Looks without touching. A host that cannot be reached is a finding, not a failure, so that all are told at once. */
-    inspectHost: activity(log, async ({ signal }, reference: SpecReference, name: string): Promise<HostInspection> => {
-      const context = await contexts.get(reference);
-      try {
-        return await inspect(context, name, signal);
-      } catch (error) {
-        if (!(error instanceof RemoteError) || error.kind === 'cancelled') throw error;
-        return { host: name, problems: [error.shortMessage], notes: [] };
-      }
-    }),
+    /**
+     * Looks without touching. A host that cannot be reached, and has not come back after a few attempts, is a finding
+     * and not a failure, so that all are told at once.
+     */
+    inspectHost: activity(
+      log,
+      async ({ signal, attempt }, reference: SpecReference, name: string): Promise<HostInspection> => {
+        const context = await contexts.get(reference);
+        try {
+          return await inspect(context, name, signal);
+        } catch (error) {
+          if (!(error instanceof RemoteError) || error.kind === 'cancelled') throw error;
+          if (error.retryable && attempt < REACH_ATTEMPTS) throw error;
+          return { host: name, problems: [error.shortMessage], notes: [] };
+        }
+      },
+    ),
 
     /** Brings one component on one host to its desired state, and sees that it works. */
     applyComponent: activity(

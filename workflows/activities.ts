@@ -7,26 +7,46 @@ import type { Activities } from '../activities/index.js';
  */
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-/** Looks and small changes: retried quickly, over in seconds. */
+/**
+ * How long after its last word an activity counts as dead with its worker, and is given to another: most of what a
+ * killed worker costs a run. Activities beat every 3 s, so two beats may be lost to a busy machine or to a Temporal
+ * server that restarts. Should a living activity be taken for dead all the same, its next beat is refused and ends it,
+ * with its command on the host; until then, for 3 s at most, two attempts look at one host, and the one that finds its
+ * files taken away fails and is tried again.
+ */
+export const heartbeatTimeout = '10 seconds';
+
+/**
+ * How often a failed activity is tried again before its step is held: often enough for a host that restarts, for a
+ * minute or more, and for a worker that is killed again and again, as each of its deaths is an attempt too.
+ */
+const retry = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '10 seconds',
+  maximumAttempts: 10,
+} as const;
+
+/** Looks and small changes: over in seconds. */
 export const brief = proxyActivities<Activities>({
   cancellationType,
   startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '30 seconds',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds', maximumAttempts: 5 },
+  heartbeatTimeout,
+  retry,
 });
 
 /** Transfers, package installations and starts: minutes on a slow host, with heartbeats. */
 export const long = proxyActivities<Activities>({
   cancellationType,
   startToCloseTimeout: '30 minutes',
-  heartbeatTimeout: '30 seconds',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds', maximumAttempts: 6 },
+  heartbeatTimeout,
+  retry,
 });
 
 /** Waits for something that another step or a machine brings about; ended by that, by a person, or by a day. */
 export const patient = proxyActivities<Activities>({
   cancellationType,
   startToCloseTimeout: '24 hours',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout,
   retry: { initialInterval: '1 second', backoffCoefficient: 1.5, maximumInterval: '10 seconds' },
 });

@@ -1,10 +1,11 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 import type { SpecReference } from '../cluster/spec.js';
+import { heartbeatTimeout } from './activities.js';
 
 const { planHost, listHosts } = proxyActivities<Activities>({
   startToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout,
   retry: { maximumAttempts: 3 },
 });
 

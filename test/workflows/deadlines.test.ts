@@ -75,7 +75,7 @@ test('an activity is tried again by itself, and its step is held only once its r
     await step('good', 'done');
     await stage().env.sleep('10 minutes');
     assert.equal((await step('bad', 'held')).problem, 'no route to host');
-    assert.equal(mock.callsOf('applyComponent').filter(([, id]) => id === 'bad').length, 6);
+    assert.equal(mock.callsOf('applyComponent').filter(([, id]) => id === 'bad').length, 10);
     mended = true;
     await handle.signal(retryStepSignal, 'bad');
     const { steps } = await handle.result();
