@@ -93,7 +93,7 @@ export class LabRun {
   /** Starts the worker, with another state store if one is named. */
   async startWorker(home?: string): Promise<void> {
     if (home !== undefined) this.environment['HA_KUBERNETES_HOME'] = home;
-    this.worker = this.spawn('worker', process.execPath, [join(root, 'worker.js')]);
+    this.worker = this.spawn('worker', join(root, '..', 'script', 'worker'), []);
     await this.untilLogged(this.workerLog, 'the worker is ready');
   }
 

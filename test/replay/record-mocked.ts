@@ -109,11 +109,6 @@ try {
     },
     { lease: 'kube-controller-manager' },
   );
-
-  await stage.play('planCluster', mockActivities({}, spec), async ({ handle }) => {
-    await handle.result();
-    await record(handle.workflowId, 'plan-cluster');
-  });
 } finally {
   await stage.env.teardown();
 }
