@@ -41,7 +41,7 @@ function plainView(): View {
     process.stderr.write(`${at} s  ${text}\n`);
   };
   return {
-    show: ({ steps, approvals, waitingFor, cluster }) => {
+    show: ({ steps, approvals, waitingFor, pausing, cluster }) => {
       for (const step of steps) {
         if (step.start !== undefined) tell(`${step.id} start`, `start  ${step.title}`);
         if (step.state === 'done') tell(`${step.id} done`, `done   ${step.title}${took(step)}${noted(step)}`);
@@ -58,6 +58,7 @@ function plainView(): View {
         );
       }
       if (waitingFor !== undefined) tell(waitingFor, `WAITING FOR YOU: ${waitingFor}`);
+      if (pausing !== undefined && pausing.length > 0) tell(pauseText(pausing), pauseText(pausing));
     },
     end: () => undefined,
   };
@@ -67,7 +68,7 @@ function liveView(): View {
   const update = createLogUpdate(process.stderr);
   const marks: Record<StepRecord['state'], string> = { done: '✔', running: '▶', held: '✖', skipped: '○', waiting: '·' };
   return {
-    show: ({ steps, approvals, waitingFor, cluster }) => {
+    show: ({ steps, approvals, waitingFor, pausing, cluster }) => {
       const rows = process.stderr.rows - 6;
       const of = (...states: StepRecord['state'][]): StepRecord[] =>
         steps.filter(({ state }) => states.includes(state));
@@ -80,6 +81,7 @@ function liveView(): View {
           ...of('held').map((step) => heldText(step, cluster)),
           ...approvals.pending.map(({ node }) => askText(node, cluster)),
           ...(waitingFor === undefined ? [] : [`WAITING FOR YOU: ${waitingFor}`]),
+          ...(pausing === undefined ? [] : [pauseText(pausing)]),
           `${over.length} of ${steps.length} steps`,
         ].join('\n'),
       );
@@ -109,4 +111,8 @@ function heldText(step: StepRecord, cluster: string): string {
 
 function askText(node: string, cluster: string): string {
   return `WAITING FOR YOU: ${node} asks for its certificate: approve-csr show ${node} --cluster ${cluster}, then approve-csr approve ${node} --cluster ${cluster}`;
+}
+
+function pauseText(until: readonly string[]): string {
+  return `the history is long: no step starts until these are over, then the run continues as new: ${until.join('; ')}`;
 }

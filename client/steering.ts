@@ -26,6 +26,11 @@ export async function status(options: { cluster: string; watch?: true; json?: st
     await writeJson(options.json, now);
     if (options.json === true) return;
     process.stdout.write(`${now.operation} of ${cluster}: ${now.state}; history: ${uiAddress(now.workflowId)}\n`);
+    if (now.pausing !== undefined) {
+      process.stdout.write(
+        `  the history is long: no step starts until these are over, then the run continues as new: ${now.pausing.join('; ')}\n`,
+      );
+    }
     for (const step of now.steps) {
       process.stdout.write(
         `  ${step.state.padEnd(8)} ${step.id.padEnd(36)} ${step.title}${step.problem === undefined ? '' : `: ${step.problem}`}\n`,

@@ -35,6 +35,14 @@ export interface Step {
 }
 
 /**
+ * Whether a step may wait for what other steps bring about, beyond its needs: the first etcd member for its peers, a join
+ * for the control plane. While one runs, the others must go on, or it would wait in vain.
+ */
+export function reliesOnOthers({ action }: Step): boolean {
+  return action.kind === 'join' || (action.kind === 'component' && action.component === 'etcd');
+}
+
+/**
  * The DAG of `deploy-ha`. Everything starts as soon as what it needs is done: programs travel while certificates are
  * made, a master installs while etcd elects, nodes prepare while masters start.
  */

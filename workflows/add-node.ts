@@ -4,7 +4,7 @@ import type { Step } from '../cluster/steps.js';
 import { brief, long } from './activities.js';
 import { FATAL, type StepOutcome, type StepRecord } from './dag.js';
 import type { AddNodeInput } from './messages.js';
-import { Run } from './run.js';
+import { Run, type Continued } from './run.js';
 import { performCommon } from './steps.js';
 
 export interface AddNodeResult {
@@ -12,15 +12,23 @@ export interface AddNodeResult {
   readonly changed: number;
 }
 
+type JoinRun = Run<AddNodeInput, Step, Facts>;
+
+/** What a join remembers besides its steps. */
+interface Facts {
+  readonly inspections: HostInspection[];
+}
+
 /** Joins one node: a child of deploy-ha for each node, and the same by itself on a running cluster. */
-export async function addNode(input: AddNodeInput): Promise<AddNodeResult> {
-  const run = new Run<Step>('add-node', input.cluster);
-  const steps = await brief.planNode(input, input.host);
-  const inspections: HostInspection[] = [];
-  await run.perform(steps, (step) =>
-    step.action.kind === 'approve-csr'
-      ? approveCertificateRequest(run, step, input)
-      : performCommon(step, input, inspections),
+export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): Promise<AddNodeResult> {
+  const run = new Run<AddNodeInput, Step, Facts>('add-node', continued, { inspections: [] });
+  const { input, facts } = run;
+  await run.perform(
+    () => brief.planNode(input, input.host),
+    (step) =>
+      step.action.kind === 'approve-csr'
+        ? approveCertificateRequest(run, step, input)
+        : performCommon(step, input, facts.inspections),
   );
   const records = run.steps();
   return { steps: records, changed: records.reduce((sum, step) => sum + step.changed, 0) };
@@ -30,7 +38,7 @@ export async function addNode(input: AddNodeInput): Promise<AddNodeResult> {
  * The machine checks what a machine can; then a person decides, or the inventory's rule. A denial and a deadline that
  * passes both end the join: the request is denied in the cluster and the token is taken back, so nothing stays open.
  */
-async function approveCertificateRequest(run: Run<Step>, step: Step, input: AddNodeInput): Promise<StepOutcome> {
+async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
   const found = await long.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
   if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'is a member already' };
   const { request, byInventory } = found;

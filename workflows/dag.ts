@@ -42,46 +42,52 @@ export interface StepOutcome {
   readonly note?: string;
 }
 
+/** A step of a plan; with what is known of it already, if an earlier run has begun the plan. */
+export type Planned<Step extends DagStep> = Step & Partial<StepRecord>;
+
 /** Ends the whole run, instead of holding the step that throws it. */
 export const FATAL = 'Fatal';
+
+/** Thrown by a step that waits for a person, when the run pauses: it waits again in the run that follows. */
+export class Interrupted extends Error {}
+
+export interface DagOptions<Step extends DagStep> {
+  /** Told after every change of a record. */
+  readonly changed: () => void;
+  /** Whether the run should pause as soon as it can; once true, it stays true. */
+  readonly pauseWanted: () => boolean;
+  /** Whether the step may wait for what others of the plan bring about, beyond its needs: they go on while it runs. */
+  readonly reliesOnOthers: (step: Step) => boolean;
+}
 
 /**
  * Runs steps as soon as what they need is done. A step whose retries are used up is held: its siblings go on, and
  * `retry`, `skip` or `abort` continue it (docs/architecture.md, contract 5).
+ *
+ * When a pause is wanted, no step starts, those that run come to their end, and the plan can be carried to another run.
  */
 export class Dag<Step extends DagStep> {
   private readonly records: Map<string, StepRecord>;
   private readonly answers = new Map<string, 'retry' | 'skip'>();
   private abortReason: string | undefined;
 
-  /**
-   * @param perform - does one step; throws when it will not go through
-   * @param changed - told after every change of a record
-   */
+  /** @param perform - does one step; throws when it will not go through */
   constructor(
-    private readonly steps: readonly Step[],
+    private readonly steps: readonly Planned<Step>[],
     private readonly perform: (step: Step) => Promise<StepOutcome>,
-    private readonly changed: () => void,
+    private readonly options: DagOptions<Step>,
   ) {
     requireDag(steps);
-    this.records = new Map(
-      steps.map((step) => [
-        step.id,
-        {
-          id: step.id,
-          title: step.title,
-          ...(step.host === undefined ? {} : { host: step.host }),
-          needs: step.needs,
-          state: 'waiting',
-          attempts: 0,
-          changed: 0,
-        },
-      ]),
-    );
+    this.records = new Map(steps.map((step) => [step.id, recordOf(step)]));
   }
 
   snapshot(): StepRecord[] {
     return [...this.records.values()];
+  }
+
+  /** The plan with all that is known of it, for the run that follows a paused one. */
+  carried(): Planned<Step>[] {
+    return this.steps.map((step) => ({ ...step, ...this.answered(this.record(step.id)) }));
   }
 
   /** Answers a held step; does nothing to a step that is not held. */
@@ -93,10 +99,21 @@ export class Dag<Step extends DagStep> {
     this.abortReason ??= reason;
   }
 
+  /** Whether no step starts any more; a step that waits for a person ends its wait then. */
+  get pausing(): boolean {
+    return this.options.pauseWanted() && !this.running().some((step) => this.options.reliesOnOthers(step));
+  }
+
+  /** Steps that a pause waits for. */
+  running(): Step[] {
+    return this.steps.filter(({ id }) => this.record(id).state === 'running');
+  }
+
   /**
+   * @returns `over` when every step is, `paused` when the rest is for another run
    * @throws ApplicationFailure `Aborted` when somebody aborts, or the failure of a step that threw {@link FATAL}
    */
-  async run(): Promise<void> {
+  async run(): Promise<'over' | 'paused'> {
     const scope = new CancellationScope();
     let steps: Promise<void>[] = [];
     const all = scope.run(() => {
@@ -114,11 +131,18 @@ export class Dag<Step extends DagStep> {
       await Promise.allSettled(steps);
       throw error;
     }
+    return this.steps.every(({ id }) => this.isOver(id)) ? 'over' : 'paused';
   }
 
   private async runStep(step: Step): Promise<void> {
-    await condition(() => step.needs.every((id) => this.isOver(id)));
-    this.update(step.id, { state: 'running', start: now() });
+    if (this.isOver(step.id)) return;
+    if (this.record(step.id).state === 'held') {
+      if ((await this.answerTo(step)) !== 'retry') return;
+    } else {
+      await condition(() => this.pausing || step.needs.every((id) => this.isOver(id)));
+      if (this.pausing) return;
+    }
+    this.update(step.id, { state: 'running', start: this.record(step.id).start ?? now() });
     for (;;) {
       try {
         const outcome = await this.perform(step);
@@ -133,21 +157,43 @@ export class Dag<Step extends DagStep> {
       } catch (error) {
         // A child or an activity that somebody else cancelled is a step like another that will not go through.
         if (CancellationScope.current().consideredCancelled || isFatal(error)) throw error;
-        if ((await this.hold(step, error)) === 'skip') {
-          this.update(step.id, { state: 'skipped', end: now() });
+        if (error instanceof Interrupted) {
+          this.update(step.id, { state: 'waiting' });
           return;
         }
+        this.update(step.id, {
+          state: 'held',
+          problem: reasonOf(error),
+          attempts: this.record(step.id).attempts + 1,
+        });
+        if ((await this.answerTo(step)) !== 'retry') return;
         this.update(step.id, { state: 'running' });
       }
     }
   }
 
-  private async hold(step: Step, error: unknown): Promise<'retry' | 'skip'> {
-    this.update(step.id, { state: 'held', problem: reasonOf(error), attempts: this.record(step.id).attempts + 1 });
-    await condition(() => this.answers.has(step.id));
-    const answer = this.answers.get(step.id) ?? 'retry';
-    this.answers.delete(step.id);
+  /**
+   * Waits for the answer to a held step.
+   *
+   * @returns `skip` when the step is skipped now, `pause` when the answer is for another run to act on
+   */
+  private async answerTo({ id }: Step): Promise<'retry' | 'skip' | 'pause'> {
+    await condition(() => this.pausing || this.answers.has(id));
+    if (this.pausing) return 'pause';
+    const answer = this.answers.get(id) ?? 'retry';
+    if (answer === 'skip') this.update(id, { state: 'skipped', end: now() });
+    this.answers.delete(id);
     return answer;
+  }
+
+  /** A held record with the answer that nobody has acted on yet. */
+  private answered(record: StepRecord): StepRecord {
+    const answer = this.answers.get(record.id);
+    if (answer === undefined) return record;
+    return withoutProblem({
+      ...record,
+      ...(answer === 'skip' ? { state: 'skipped', end: now() } : { state: 'waiting' }),
+    });
   }
 
   private isOver(id: string): boolean {
@@ -165,14 +211,43 @@ export class Dag<Step extends DagStep> {
     const record = { ...this.record(id), ...change };
     // In the worker's log, so that what happens on hosts can be put beside what runs; silent while replaying.
     log.info(`step ${id} is ${record.state}`, { step: id, state: record.state });
-    if (record.state !== 'held' && record.problem !== undefined) {
-      const { problem, ...rest } = record;
-      this.records.set(id, { ...rest, note: rest.note ?? `held before: ${problem}` });
-    } else {
-      this.records.set(id, record);
-    }
-    this.changed();
+    this.records.set(id, record.state === 'held' ? record : withoutProblem(record));
+    this.options.changed();
   }
+}
+
+/** The record of a step, which is all that is told of it; a new one unless an earlier run has made one. */
+function recordOf({
+  id,
+  title,
+  host,
+  needs,
+  state,
+  start,
+  end,
+  attempts,
+  changed,
+  note,
+  problem,
+}: Planned<DagStep>): StepRecord {
+  return {
+    id,
+    title,
+    needs,
+    state: state ?? 'waiting',
+    attempts: attempts ?? 0,
+    changed: changed ?? 0,
+    ...defined({ host, start, end, note, problem }),
+  };
+}
+
+function defined<T extends object>(of: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(of).filter(([, value]) => value !== undefined)) as never;
+}
+
+/** What held a step stays in its note. */
+function withoutProblem({ problem, ...rest }: StepRecord): StepRecord {
+  return problem === undefined ? rest : { ...rest, note: rest.note ?? `held before: ${problem}` };
 }
 
 /** Refuses what could never end: an id twice, a need that does not exist, steps that wait for each other. */

@@ -1,9 +1,9 @@
-import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, setHandler } from '@temporalio/workflow';
 import { brief, long, patient } from './activities.js';
 import { FATAL, type DagStep, type StepOutcome, type StepRecord } from './dag.js';
 import { hostBackSignal, type DrillInput } from './messages.js';
 import type { LeaseHolders } from '../cluster/leases.js';
-import { Run } from './run.js';
+import { Run, type Continued } from './run.js';
 
 export interface DrillResult {
   readonly victim: string;
@@ -16,52 +16,63 @@ export interface DrillResult {
   readonly steps: readonly StepRecord[];
 }
 
+/** What a drill remembers besides its steps. */
+interface Facts {
+  readonly hostsBack: string[];
+  victim: string;
+  before?: LeaseHolders;
+  /** ISO 8601. */
+  poweredOffAt: string;
+  watched?: Pick<DrillResult, 'after' | 'leaseMoveSeconds' | 'nodesNotReady'>;
+}
+
 /**
  * Powers off the master that holds a lease, sees the lease move, and brings the master back (seed, "master故障").
  * Nothing starts unless the others keep their quorum without it, and the run does not end before all is as it was.
  */
-export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
-  const run = new Run<DagStep>('failover-drill', input.cluster);
-  const hostsBack = new Set<string>();
-  setHandler(hostBackSignal, (host) => {
-    hostsBack.add(host);
+export async function failoverDrill(continued: Continued<DrillInput, DagStep, Facts>): Promise<DrillResult> {
+  const run = new Run<DrillInput, DagStep, Facts>('failover-drill', continued, {
+    hostsBack: [],
+    victim: '',
+    poweredOffAt: '',
   });
-
-  let victim = '';
-  let before: LeaseHolders | undefined;
-  let poweredOffAt = '';
-  let watched: { after: LeaseHolders; leaseMoveSeconds: number; nodesNotReady: readonly string[] } | undefined;
+  const { input, facts } = run;
+  setHandler(hostBackSignal, (host) => {
+    facts.hostsBack.push(host);
+  });
 
   const perform = async (step: DagStep): Promise<StepOutcome> => {
     const options = { summary: step.title };
+    const { victim } = facts;
     switch (step.id) {
       case 'healthy':
         return brief.checkControlPlane.executeWithOptions(options, [input]);
       case 'victim': {
         const found = await brief.findVictim.executeWithOptions(options, [input, input.lease]);
-        ({ victim, holders: before } = found);
+        facts.victim = found.victim;
+        facts.before = found.holders;
         return found;
       }
       case 'power-off': {
         // Workflow time: it stays the same however often the activity is tried.
-        poweredOffAt = new Date().toISOString();
+        facts.poweredOffAt = new Date().toISOString();
         return brief.powerOff.executeWithOptions({ summary: `Power ${victim} off` }, [input, victim]);
       }
       case 'lease-moves': {
         const { attempts, ...seen } = await long.watchLeasesMove.executeWithOptions(options, [
           input,
           victim,
-          known(before),
-          poweredOffAt,
+          known(facts.before),
+          facts.poweredOffAt,
         ]);
-        watched = seen;
+        facts.watched = seen;
         return { attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
       }
       case 'power-on': {
         const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
         if (!on.byCommand) {
           run.waitFor(`switch ${victim} on, then send signal host-back with "${victim}"`);
-          await condition(() => hostsBack.has(victim));
+          await run.person(() => facts.hostsBack.includes(victim));
           run.waitFor(undefined);
         }
         return on;
@@ -74,8 +85,8 @@ export async function failoverDrill(input: DrillInput): Promise<DrillResult> {
     }
   };
 
-  await run.perform(drillSteps(), perform);
-  return { victim, before: known(before), ...known(watched), steps: run.steps() };
+  await run.perform(() => Promise.resolve(drillSteps()), perform);
+  return { victim: facts.victim, before: known(facts.before), ...known(facts.watched), steps: run.steps() };
 }
 
 function drillSteps(): DagStep[] {

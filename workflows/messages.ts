@@ -32,6 +32,8 @@ export interface RunStatus {
   readonly children: readonly { readonly host: string; readonly workflowId: string }[];
   /** What the run waits for from a person, other than approvals and held steps. */
   readonly waitingFor?: string;
+  /** While the run is about to continue as new, because its history is long: titles of the steps that it waits for. */
+  readonly pausing?: readonly string[];
 }
 
 /** All changing workflows of a cluster share this id, so that Temporal itself refuses a second one. */

@@ -1,8 +1,17 @@
-import { condition, getExternalWorkflowHandle, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
+import type { SpecReference } from '../cluster/spec.js';
 import { ask, decide, decisionOf, noApprovals, withdraw } from './approvals.js';
 import type { ApprovalState, DecisionReply, RecordedDecision } from './approvals.js';
-import { Dag, type DagStep, type StepOutcome, type StepRecord } from './dag.js';
+import { Dag, Interrupted, type DagStep, type Planned, type StepOutcome, type StepRecord } from './dag.js';
 import {
   abortSignal,
   approveCsrSignal,
@@ -11,36 +20,58 @@ import {
   skipStepSignal,
   statusQuery,
   type Operation,
+  type RunStatus,
 } from './messages.js';
 
+/** What a run hands to the one that continues it, in the place of its history. Part of an input: it must be JSON. */
+export interface Carried<Step extends DagStep, Facts> {
+  readonly steps: readonly Planned<Step>[];
+  readonly facts: Facts;
+  readonly approvals: ApprovalState;
+  /** When each request that waits was first shown to a person, ISO 8601, by its sha256. */
+  readonly asked: Readonly<Record<string, string>>;
+  readonly childSteps: readonly StepRecord[];
+  readonly abort?: string;
+}
+
+/** The input of a workflow that continues itself as new. */
+export type Continued<Input, Step extends DagStep, Facts> = Input & { readonly carried?: Carried<Step, Facts> };
+
 /**
- * What every workflow of a cluster has in common: it answers `status`, takes decisions, and passes on what is meant
- * for a workflow that it started. Made first thing in a workflow, so that no message comes before its handler.
+ * What every workflow of a cluster has in common: it answers `status`, takes decisions, passes on what is meant for a
+ * workflow that it started, and continues as new before its history is too long for Temporal. Made first thing in a
+ * workflow, so that no message comes before its handler.
  */
-export class Run<Step extends DagStep> {
-  private approvals: ApprovalState = noApprovals;
+export class Run<Input extends SpecReference, Step extends DagStep, Facts extends object = object> {
+  /** The input, without what is carried: what activities and children are given. */
+  readonly input: Input;
+  /** What the workflow itself has to remember; changed in place. */
+  readonly facts: Facts;
+  private readonly carried: Carried<Step, Facts> | undefined;
+  private approvals: ApprovalState;
   private dag: Dag<Step> | undefined;
   private readonly children = new Map<string, string>();
-  private readonly childSteps: StepRecord[] = [];
+  private readonly childSteps: StepRecord[];
+  private readonly asked: Map<string, string>;
   private waitingFor: string | undefined;
   private earlyAbort: string | undefined;
 
+  /** @param facts - what the workflow remembers at its very beginning */
   constructor(
     private readonly operation: Operation,
-    private readonly cluster: string,
+    { carried, ...input }: Continued<Input, Step, Facts>,
+    facts: Facts,
   ) {
-    setHandler(
-      statusQuery,
-      () => ({
-        operation: this.operation,
-        cluster: this.cluster,
-        steps: this.steps(),
-        approvals: this.approvals,
-        children: [...this.children].map(([host, workflowId]) => ({ host, workflowId })),
-        ...(this.waitingFor === undefined ? {} : { waitingFor: this.waitingFor }),
-      }),
-      { description: 'Steps, held steps and requests that wait for a decision' },
-    );
+    this.input = input as unknown as Input;
+    this.carried = carried;
+    this.facts = carried?.facts ?? facts;
+    this.approvals = carried?.approvals ?? noApprovals;
+    this.asked = new Map(Object.entries(carried?.asked ?? {}));
+    this.childSteps = [...(carried?.childSteps ?? [])];
+    this.earlyAbort = carried?.abort;
+    setHandler(statusQuery, () => this.status(), {
+      description: 'Steps, held steps and requests that wait for a decision',
+    });
     setHandler(approveCsrSignal, (decision) => this.passOnOrDecide(decision), {
       description: 'Approve or deny a certificate request: {node, csrSha256, decision, approver, reason?}',
     });
@@ -60,11 +91,36 @@ export class Run<Step extends DagStep> {
     return [...(this.dag?.snapshot() ?? []), ...this.childSteps];
   }
 
-  /** Runs the DAG; throws as {@link Dag.run} does. */
-  async perform(steps: readonly Step[], perform: (step: Step) => Promise<StepOutcome>): Promise<void> {
-    this.dag = new Dag(steps, perform, () => this.describe());
+  /**
+   * Runs the DAG; throws as {@link Dag.run} does. When Temporal suggests it, the run continues as new between two steps
+   * and goes on there: `perform` may be called again, in another run, for what is not done.
+   *
+   * @param plan - asked once, by the first run
+   * @param reliesOnOthers - see {@link Dag}
+   */
+  async perform(
+    plan: () => Promise<readonly Step[]>,
+    perform: (step: Step) => Promise<StepOutcome>,
+    reliesOnOthers: (step: Step) => boolean = () => false,
+  ): Promise<void> {
+    // Nothing may be awaited before there is a DAG that can take the answers to its held steps.
+    this.dag = new Dag<Step>(this.carried?.steps ?? (await plan()), perform, {
+      changed: () => this.describe(),
+      pauseWanted: () => workflowInfo().continueAsNewSuggested,
+      reliesOnOthers,
+    });
     if (this.earlyAbort !== undefined) this.dag.abort(this.earlyAbort);
-    await this.dag.run();
+    if ((await this.dag.run()) === 'over') return;
+    // What a handler has begun, such as a message to a child, belongs to this run.
+    await condition(allHandlersFinished);
+    await continueAsNew({ ...this.input, carried: this.carry(this.dag) });
+  }
+
+  /** Waits until `happened`, for a person; a pause of the run ends the wait, and the next run waits on. */
+  async person(happened: () => boolean, deadlineMs?: number): Promise<void> {
+    const over = (): boolean => happened() || this.dag?.pausing === true;
+    await (deadlineMs === undefined ? condition(over) : condition(over, deadlineMs));
+    if (!happened() && this.dag?.pausing === true) throw new Interrupted();
   }
 
   startedChild(host: string, workflowId: string): void {
@@ -90,12 +146,39 @@ export class Run<Step extends DagStep> {
    */
   async decision(request: CertificateRequest, deadlineSeconds: number): Promise<RecordedDecision | undefined> {
     this.approvals = ask(this.approvals, request);
+    const asked = this.asked.get(request.csrSha256) ?? new Date().toISOString();
+    this.asked.set(request.csrSha256, asked);
     this.describe();
-    await condition(() => decisionOf(this.approvals, request) !== undefined, deadlineSeconds * 1000);
+    const deadline = Date.parse(asked) + deadlineSeconds * 1000;
+    await this.person(() => decisionOf(this.approvals, request) !== undefined, Math.max(1, deadline - Date.now()));
     const decision = decisionOf(this.approvals, request);
+    this.asked.delete(request.csrSha256);
     if (decision === undefined) this.approvals = withdraw(this.approvals, request.node);
     this.describe();
     return decision;
+  }
+
+  private carry(dag: Dag<Step>): Carried<Step, Facts> {
+    return {
+      steps: dag.carried(),
+      facts: this.facts,
+      approvals: this.approvals,
+      asked: Object.fromEntries(this.asked),
+      childSteps: this.childSteps,
+      ...(this.earlyAbort === undefined ? {} : { abort: this.earlyAbort }),
+    };
+  }
+
+  private status(): RunStatus {
+    return {
+      operation: this.operation,
+      cluster: this.input.cluster,
+      steps: this.steps(),
+      approvals: this.approvals,
+      children: [...this.children].map(([host, workflowId]) => ({ host, workflowId })),
+      ...(this.waitingFor === undefined ? {} : { waitingFor: this.waitingFor }),
+      ...(this.dag?.pausing === true ? { pausing: this.dag.running().map(({ title }) => title) } : {}),
+    };
   }
 
   private decide(message: unknown): DecisionReply {
@@ -134,12 +217,12 @@ export class Run<Step extends DagStep> {
   }
 
   private describe(): void {
-    setCurrentDetails(details(this.steps(), this.approvals, this.waitingFor));
+    setCurrentDetails(details(this.status()));
   }
 }
 
 /** Markdown for the Temporal UI: what needs a person first, then what runs, then how far it is. */
-function details(steps: readonly StepRecord[], approvals: ApprovalState, waitingFor: string | undefined): string {
+function details({ steps, approvals, waitingFor, pausing }: RunStatus): string {
   const of = (state: StepRecord['state']): StepRecord[] => steps.filter((step) => step.state === state);
   const over = of('done').length + of('skipped').length;
   return [
@@ -152,7 +235,13 @@ function details(steps: readonly StepRecord[], approvals: ApprovalState, waiting
     ]),
     ...of('held').map((step) => `- **held** ${step.title}: ${step.problem ?? ''} (signal \`retry-step\` "${step.id}")`),
     ...of('running').map((step) => `- running: ${step.title}`),
+    ...(pausing === undefined ? [] : ['', pauseText(pausing)]),
     '',
     `${over} of ${steps.length} steps are done.`,
   ].join('\n');
+}
+
+/** Why nothing starts, for people. */
+function pauseText(until: readonly string[]): string {
+  return `The history is long: no step starts until these are over, then the run continues as new: ${until.join('; ') || 'none'}.`;
 }

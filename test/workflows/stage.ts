@@ -54,12 +54,13 @@ export interface Stage {
 /**
  * A Temporal server for the tests of this file, with the workflows bundled once.
  *
+ * @param serverArgs - further arguments of the development server
  * @returns the stage, to be asked for inside of tests
  */
-export function openStage(kind: StageKind): () => Stage {
+export function openStage(kind: StageKind, serverArgs: readonly string[] = []): () => Stage {
   let stage: Stage | undefined;
   before(async () => {
-    stage = await startStage(kind);
+    stage = await startStage(kind, serverArgs);
   });
   after(() => stage?.env.teardown());
   return () => {
@@ -69,23 +70,27 @@ export function openStage(kind: StageKind): () => Stage {
 }
 
 /** Starts a server and bundles the workflows; whoever starts it tears `env` down. */
-export async function startStage(kind: StageKind): Promise<Stage> {
+export async function startStage(kind: StageKind, serverArgs: readonly string[] = []): Promise<Stage> {
   // What goes wrong on purpose is no news.
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
   });
   const [env, bundle] = await Promise.all([
-    startServer(kind),
+    startServer(kind, serverArgs),
     bundleWorkflows(fileURLToPath(new URL('../../workflows/index.js', import.meta.url))),
   ]);
   return { env, play: player(env, bundle) };
 }
 
-function startServer(kind: StageKind): Promise<TestWorkflowEnvironment> {
+function startServer(kind: StageKind, extraArgs: readonly string[]): Promise<TestWorkflowEnvironment> {
   return kind === 'local'
     ? TestWorkflowEnvironment.createLocal({
-        server: { executable: { type: 'existing-path', path: temporalProgram('temporal') }, ui: false },
+        server: {
+          executable: { type: 'existing-path', path: temporalProgram('temporal') },
+          ui: false,
+          extraArgs: [...extraArgs],
+        },
       })
     : TestWorkflowEnvironment.createTimeSkipping({
         server: { executable: { type: 'existing-path', path: temporalProgram('temporal-test-server') } },
