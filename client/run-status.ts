@@ -16,10 +16,11 @@ export async function wholeStatus(client: Client, cluster: string): Promise<Whol
   const handle = client.workflow.getHandle(workflowId);
   const [{ status }, root] = await Promise.all([handle.describe(), handle.query(statusQuery)]);
   const children = await Promise.all(
-    root.children.map(({ workflowId: child }) =>
+    root.children.map(({ workflowId: child, running }) =>
       client.workflow
         .getHandle(child)
         .query(statusQuery)
+        .then((of) => (running ? of : ended(of)))
         // It has only just been started, or has just ended: its parent knows.
         .catch(() => ({ steps: [] as readonly StepRecord[], approvals: noApprovals })),
     ),
@@ -35,5 +36,15 @@ export async function wholeStatus(client: Client, cluster: string): Promise<Whol
       decided: [root, ...children].flatMap(({ approvals }) => approvals.decided),
       refused: [root, ...children].flatMap(({ approvals }) => approvals.refused),
     },
+  };
+}
+
+/** A workflow that has ended waits for nothing and nobody, wherever its steps were. */
+function ended({ steps }: RunStatus): Pick<RunStatus, 'steps' | 'approvals'> {
+  return {
+    steps: steps.map((step) =>
+      step.state === 'running' || step.state === 'held' ? { ...step, state: 'waiting' } : step,
+    ),
+    approvals: noApprovals,
   };
 }

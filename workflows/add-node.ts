@@ -1,8 +1,8 @@
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { HostInspection } from '../cluster/preflight.js';
 import type { Step } from '../cluster/steps.js';
 import { brief, long } from './activities.js';
-import { FATAL, type StepOutcome, type StepRecord } from './dag.js';
+import { ABORTED, FATAL, reasonOf, type StepOutcome, type StepRecord } from './dag.js';
 import type { AddNodeInput } from './messages.js';
 import { Run, type Continued } from './run.js';
 import { performCommon } from './steps.js';
@@ -23,13 +23,20 @@ interface Facts {
 export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): Promise<AddNodeResult> {
   const run = new Run<AddNodeInput, Step, Facts>('add-node', continued, { inspections: [] });
   const { input, facts } = run;
-  await run.perform(
-    () => brief.planNode(input, input.host),
-    (step) =>
-      step.action.kind === 'approve-csr'
-        ? approveCertificateRequest(run, step, input)
-        : performCommon(step, input, facts.inspections),
-  );
+  try {
+    await run.perform(
+      () => brief.planNode(input, input.host),
+      (step) =>
+        step.action.kind === 'approve-csr'
+          ? approveCertificateRequest(run, step, input)
+          : performCommon(step, input, facts.inspections),
+    );
+  } catch (error) {
+    if (isCancellation(error) || isAborted(error)) {
+      await CancellationScope.nonCancellable(() => leaveNothingOpen(run, input));
+    }
+    throw error;
+  }
   const records = run.steps();
   return { steps: records, changed: records.reduce((sum, step) => sum + step.changed, 0) };
 }
@@ -77,4 +84,30 @@ async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNod
 
 function reason(text: string | undefined): string {
   return text === undefined ? '' : `: ${text}`;
+}
+
+function isAborted(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.type === ABORTED;
+}
+
+/**
+ * A join that somebody ends leaves neither a request that waits nor a token that lets a machine ask. What cannot be
+ * taken back now is logged, and loses its power by itself: the token expires.
+ */
+async function leaveNothingOpen(run: JoinRun, input: AddNodeInput): Promise<void> {
+  const { host } = input;
+  const request = run.withdraw(host);
+  const given = run.steps().some(({ id, state }) => id === `bootstrap-token:${host}` && state !== 'waiting');
+  const orLog = (error: unknown): void => log.warn(`${host}: ${reasonOf(error)}`);
+  if (request !== undefined) {
+    const denial = { node: host, decision: 'deny' as const, approver: 'ha-kubernetes', reason: 'the run was ended' };
+    await brief.decideCertificateRequest
+      .executeWithOptions({ summary: `Deny the request of ${host}` }, [input, request, denial])
+      .catch(orLog);
+  }
+  if (given) {
+    await brief.revokeBootstrapToken
+      .executeWithOptions({ summary: `Take the bootstrap token of ${host} back` }, [input, host])
+      .catch(orLog);
+  }
 }

@@ -48,6 +48,9 @@ export type Planned<Step extends DagStep> = Step & Partial<StepRecord>;
 /** Ends the whole run, instead of holding the step that throws it. */
 export const FATAL = 'Fatal';
 
+/** Type of the failure of a run that somebody aborts. */
+export const ABORTED = 'Aborted';
+
 /** Thrown by a step that waits for a person, when the run pauses: it waits again in the run that follows. */
 export class Interrupted extends Error {}
 
@@ -121,7 +124,7 @@ export class Dag<Step extends DagStep> {
       return Promise.all(steps);
     });
     const aborted = condition(() => this.abortReason !== undefined).then(() => {
-      throw ApplicationFailure.nonRetryable(`aborted: ${this.abortReason ?? ''}`, 'Aborted');
+      throw ApplicationFailure.nonRetryable(`aborted: ${this.abortReason ?? ''}`, ABORTED);
     });
     try {
       await Promise.race([all, aborted]);

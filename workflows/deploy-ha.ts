@@ -67,7 +67,7 @@ export async function deployHa(continued: Continued<DeployInput, Step, Facts>): 
 /** Joins a node by a child of its own, and waits for its end even when the deployment is cancelled. */
 async function join(run: DeployRun, step: Step, host: string): Promise<StepOutcome> {
   const workflowId = nodeWorkflowId(run.input.cluster, host);
-  let ended: readonly StepRecord[] = [];
+  let ended: readonly StepRecord[] | undefined;
   let running = true;
   run.startedChild(host, workflowId);
   // Temporal sends the cancellation of a child to its first run: it is lost when that run has continued as new.

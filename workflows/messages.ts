@@ -22,14 +22,20 @@ export interface DrillInput extends SpecReference {
   readonly lease: LeaseName;
 }
 
+export interface Child {
+  readonly host: string;
+  readonly workflowId: string;
+  readonly running: boolean;
+}
+
 /** What the `status` query answers, for any workflow of a cluster. */
 export interface RunStatus {
   readonly operation: Operation;
   readonly cluster: string;
   readonly steps: readonly StepRecord[];
   readonly approvals: ApprovalState;
-  /** Workflows that this one started, by host; their status is asked from themselves. */
-  readonly children: readonly { readonly host: string; readonly workflowId: string }[];
+  /** Workflows that this one started, whose status is asked from themselves: those that run, and those that failed. */
+  readonly children: readonly Child[];
   /** What the run waits for from a person, other than approvals and held steps. */
   readonly waitingFor?: string;
   /** While the run is about to continue as new, because its history is long: titles of the steps that it waits for. */
@@ -58,3 +64,15 @@ export const skipStepSignal = defineSignal<[string]>('skip-step');
 export const abortSignal = defineSignal<[string]>('abort');
 /** A person says that the host of a drill has its power back. */
 export const hostBackSignal = defineSignal<[string]>('host-back');
+
+/** A decision that was sent to a deployment as an update, on its way to the join that it is about. */
+export const passedDecisionSignal = defineSignal<[PassedDecision]>('passed-decision');
+/** The join's answer to it: a workflow cannot send an update, so it is a signal each way. */
+export const decisionReplySignal =
+  defineSignal<[{ readonly reference: string; readonly reply: DecisionReply }]>('decision-reply');
+
+export interface PassedDecision {
+  readonly decision: unknown;
+  /** Names the question in its answer. */
+  readonly reference: string;
+}

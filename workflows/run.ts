@@ -5,6 +5,7 @@ import {
   getExternalWorkflowHandle,
   setCurrentDetails,
   setHandler,
+  uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
@@ -18,8 +19,12 @@ import {
   decideCsrUpdate,
   retryStepSignal,
   skipStepSignal,
+  decisionReplySignal,
+  passedDecisionSignal,
   statusQuery,
+  type Child,
   type Operation,
+  type PassedDecision,
   type RunStatus,
 } from './messages.js';
 
@@ -31,6 +36,7 @@ export interface Carried<Step extends DagStep, Facts> {
   /** When each request that waits was first shown to a person, ISO 8601, by its sha256. */
   readonly asked: Readonly<Record<string, string>>;
   readonly childSteps: readonly StepRecord[];
+  readonly children: readonly Child[];
   readonly abort?: string;
 }
 
@@ -50,7 +56,8 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   private readonly carried: Carried<Step, Facts> | undefined;
   private approvals: ApprovalState;
   private dag: Dag<Step> | undefined;
-  private readonly children = new Map<string, string>();
+  private readonly children: Map<string, Child>;
+  private readonly replies = new Map<string, DecisionReply>();
   private readonly childSteps: StepRecord[];
   private readonly asked: Map<string, string>;
   private waitingFor: string | undefined;
@@ -68,6 +75,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     this.approvals = carried?.approvals ?? noApprovals;
     this.asked = new Map(Object.entries(carried?.asked ?? {}));
     this.childSteps = [...(carried?.childSteps ?? [])];
+    this.children = new Map(carried?.children.map((child) => [child.host, child]));
     this.earlyAbort = carried?.abort;
     setHandler(statusQuery, () => this.status(), {
       description: 'Steps, held steps and requests that wait for a decision',
@@ -75,9 +83,11 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     setHandler(approveCsrSignal, (decision) => this.passOnOrDecide(decision), {
       description: 'Approve or deny a certificate request: {node, csrSha256, decision, approver, reason?}',
     });
-    setHandler(decideCsrUpdate, (decision) => this.decide(decision), {
+    setHandler(decideCsrUpdate, (decision) => this.passOnOrReply(decision), {
       description: 'approve-csr with a typed answer',
     });
+    setHandler(passedDecisionSignal, (passed) => this.replyToParent(passed));
+    setHandler(decisionReplySignal, ({ reference, reply }) => void this.replies.set(reference, reply));
     setHandler(retryStepSignal, (id) => this.answer(id, 'retry'), { description: 'Try a held step again, by its id' });
     setHandler(skipStepSignal, (id) => this.answer(id, 'skip'), {
       description: 'Go on without a held step, by its id',
@@ -124,13 +134,31 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   }
 
   startedChild(host: string, workflowId: string): void {
-    this.children.set(host, workflowId);
+    this.children.set(host, { host, workflowId, running: true });
   }
 
-  /** What a child did stays in the status of the run that started it. */
-  endedChild(host: string, steps: readonly StepRecord[]): void {
-    this.children.delete(host);
-    this.childSteps.push(...steps);
+  /**
+   * What a child did stays in the status of the run that started it.
+   *
+   * @param steps - undefined for one that failed: it is asked itself, as a workflow that has ended still answers
+   */
+  endedChild(host: string, steps: readonly StepRecord[] | undefined): void {
+    const child = this.children.get(host);
+    if (child === undefined) return;
+    if (steps === undefined) {
+      this.children.set(host, { ...child, running: false });
+    } else {
+      this.children.delete(host);
+      this.childSteps.push(...steps);
+    }
+  }
+
+  /** Takes the question about a node back, because the run ends. */
+  withdraw(node: string): CertificateRequest | undefined {
+    const request = this.approvals.pending.find((pending) => pending.node === node);
+    this.approvals = withdraw(this.approvals, node);
+    this.describe();
+    return request;
   }
 
   /** Says in `status` and in the UI what a person is to do; undefined when it is done. */
@@ -165,6 +193,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
       approvals: this.approvals,
       asked: Object.fromEntries(this.asked),
       childSteps: this.childSteps,
+      children: [...this.children.values()],
       ...(this.earlyAbort === undefined ? {} : { abort: this.earlyAbort }),
     };
   }
@@ -175,7 +204,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
       cluster: this.input.cluster,
       steps: this.steps(),
       approvals: this.approvals,
-      children: [...this.children].map(([host, workflowId]) => ({ host, workflowId })),
+      children: [...this.children.values()],
       ...(this.waitingFor === undefined ? {} : { waitingFor: this.waitingFor }),
       ...(this.dag?.pausing === true ? { pausing: this.dag.running().map(({ title }) => title) } : {}),
     };
@@ -189,18 +218,46 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   }
 
   private async passOnOrDecide(message: unknown): Promise<void> {
-    const node = typeof message === 'object' && message !== null ? (message as { node?: unknown }).node : undefined;
-    const child = typeof node === 'string' ? this.children.get(node) : undefined;
+    const child = this.childOf(message);
     if (child === undefined) this.decide(message);
-    else await this.tell(child, approveCsrSignal, message);
+    else await this.tell(child.workflowId, approveCsrSignal, message);
+  }
+
+  private async passOnOrReply(message: unknown): Promise<DecisionReply> {
+    const child = this.childOf(message);
+    if (child === undefined) return this.decide(message);
+    const reference = uuid4();
+    await this.tell(child.workflowId, passedDecisionSignal, { decision: message, reference });
+    await condition(() => this.replies.has(reference) || this.runningChild(child.host) === undefined);
+    const reply = this.replies.get(reference);
+    this.replies.delete(reference);
+    return reply ?? { accepted: false, why: `the join of ${child.host} ended before it could take a decision` };
+  }
+
+  private async replyToParent({ decision, reference }: PassedDecision): Promise<void> {
+    const reply = this.decide(decision);
+    const { parent } = workflowInfo();
+    if (parent !== undefined) await this.tell(parent.workflowId, decisionReplySignal, { reference, reply });
+  }
+
+  /** The running child that a decision is about. */
+  private childOf(message: unknown): Child | undefined {
+    const node = typeof message === 'object' && message !== null ? (message as { node?: unknown }).node : undefined;
+    return typeof node === 'string' ? this.runningChild(node) : undefined;
+  }
+
+  private runningChild(host: string): Child | undefined {
+    const child = this.children.get(host);
+    return child?.running === true ? child : undefined;
   }
 
   /** A signal can carry anything: what is not the id of a held step does nothing. */
   private async answer(id: unknown, answer: 'retry' | 'skip'): Promise<void> {
     if (typeof id !== 'string') return;
     this.dag?.answer(id, answer);
-    const child = this.children.get(id.slice(id.indexOf(':') + 1));
-    if (child !== undefined) await this.tell(child, answer === 'retry' ? retryStepSignal : skipStepSignal, id);
+    const child = this.runningChild(id.slice(id.indexOf(':') + 1));
+    if (child !== undefined)
+      await this.tell(child.workflowId, answer === 'retry' ? retryStepSignal : skipStepSignal, id);
   }
 
   private abort(reason: unknown): void {
