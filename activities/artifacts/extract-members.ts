@@ -51,6 +51,8 @@ async function unpack(
     if (complete) return;
     throw signal.aborted ? error : unreadable(artifact, error);
   });
+  // Awaited below; until then a failure must not count as unheard, which would end the worker.
+  reading.catch(() => undefined);
   try {
     for await (const entry of entries) {
       const name = plainName(entry.header.name);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { ArtifactCache } from '../../activities/artifacts/artifact-cache.js';
@@ -18,9 +19,11 @@ function sha256(bytes: string | Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-async function archive(): Promise<Buffer> {
+type Contents = Readonly<Record<string, string | Buffer>>;
+
+async function archive(contents: Contents): Promise<Buffer> {
   const tar = pack();
-  for (const [name, text] of Object.entries(files)) tar.entry({ name }, text);
+  for (const [name, content] of Object.entries(contents)) tar.entry({ name }, content);
   tar.entry({ name: 'bin/latest', type: 'symlink', linkname: 'etcd' });
   tar.finalize();
   const chunks: Buffer[] = [];
@@ -33,10 +36,13 @@ function artifactOf(name: string, bytes: Buffer, format: Artifact['format']): Ar
 }
 
 /** A catalog of a directory mirror with an archive `etcd`, a file `runc` and a broken archive `broken`. */
-async function newCatalog(t: TestContext): Promise<{ catalog: ArtifactCatalog; mirror: string }> {
+async function newCatalog(
+  t: TestContext,
+  inArchive: Contents = files,
+): Promise<{ catalog: ArtifactCatalog; mirror: string }> {
   const mirror = await temporaryDirectory(t);
   const contents: [string, Buffer, Artifact['format']][] = [
-    ['etcd', await archive(), 'tar.gz'],
+    ['etcd', await archive(inArchive), 'tar.gz'],
     ['runc', Buffer.from('a runtime'), 'file'],
     ['broken', Buffer.from('no archive'), 'tar.gz'],
   ];
@@ -78,6 +84,18 @@ test('a member is unpacked once, and again if its file was damaged', async (t) =
   await truncate(file.path, 5);
   await catalog.resolve(wanted);
   assert.equal((await stat(file.path)).size, file.size);
+});
+
+test('a caller that loses interest while an archive is unpacked hears so, and nothing else fails', async (t) => {
+  const { catalog } = await newCatalog(t, { ...files, large: Buffer.alloc(128 * 1024 * 1024) });
+  const interest = new AbortController();
+  // A failure that nobody listens to would end this test's process.
+  const resolved = catalog.resolveAll([{ artifact: 'etcd', member: 'large' }], { signal: interest.signal });
+  setTimeout(() => {
+    interest.abort();
+  }, 50);
+  await assert.rejects(resolved, { name: 'AbortError' });
+  await delay(200);
 });
 
 test('what is not there is a permanent error that names it', async (t) => {
