@@ -126,7 +126,7 @@ function artifactFiles({ spec, lock }: ClusterContext): ArtifactFile[] {
   const [host] = spec.hosts;
   if (host === undefined) return [];
   // None of these depends on what the host is.
-  const facts = { distribution: '', machine: '', resolvConf: '', ipvs: false };
+  const facts = { distribution: '', machine: '', resolvConf: '', ipvs: false, nftables: false, cgroup: 'v2' } as const;
   return binaryComponents.flatMap((component) => {
     const { files, images } = componentState(component, { spec, host, lock, facts });
     return [

@@ -115,8 +115,11 @@ async function inspect(context: ClusterContext, name: string, signal: AbortSigna
   if (facts.machine !== 'x86_64') {
     problems.push(`is a ${facts.machine} machine; the artifact lock has programs for x86_64 (amd64) only`);
   }
-  const notes = host.roles.includes('node')
-    ? [`Services by ${proxyMode(facts)}${facts.ipvs ? '' : ' (this kernel has no IPVS)'}`]
-    : [];
+  const notes = [];
+  if (host.roles.includes('node')) {
+    const { mode, reason, problem } = proxyMode(spec, facts);
+    if (problem !== undefined) problems.push(problem);
+    notes.push(`Services by ${mode} (${reason})`, `cgroup ${facts.cgroup} with the systemd driver`);
+  }
   return { host: name, problems, notes, clockOffsetMs: clockMs - asked };
 }

@@ -11,6 +11,10 @@ export interface HostFacts {
   readonly resolvConf: string;
   /** Whether the kernel can do IPVS. */
   readonly ipvs: boolean;
+  /** Whether the kernel can do what kube-proxy wants of nftables: nf_tables, in 5.13 or newer. */
+  readonly nftables: boolean;
+  /** Version of the control groups that systemd uses. */
+  readonly cgroup: 'v1' | 'v2';
 }
 
 /** Shell that prints the facts as `key value` lines; one round trip. */
@@ -20,6 +24,11 @@ echo "distribution $ID-$VERSION_ID"
 echo "machine $(uname -m)"
 if [ -s /run/systemd/resolve/resolv.conf ]; then echo "resolvConf /run/systemd/resolve/resolv.conf"
 else echo "resolvConf /etc/resolv.conf"; fi
+if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then echo "cgroup v2"; else echo "cgroup v1"; fi
+# Built into the kernel, a feature shows among its symbols alone.
+if printf '5.13\\n%s\\n' "$(uname -r)" | sort -CV &&
+  { grep -q ' nft_register_expr$' /proc/kallsyms || modprobe -n -q nf_tables 2>/dev/null; }; then echo "nftables true"
+else echo "nftables false"; fi
 if [ -e /proc/net/ip_vs ] || modprobe -n -q ip_vs 2>/dev/null; then echo "ipvs true"; else echo "ipvs false"; fi
 `;
 
@@ -41,5 +50,7 @@ export function parseFacts(output: string): HostFacts {
     machine: fact('machine'),
     resolvConf: fact('resolvConf'),
     ipvs: fact('ipvs') === 'true',
+    nftables: fact('nftables') === 'true',
+    cgroup: fact('cgroup') === 'v2' ? 'v2' : 'v1',
   };
 }

@@ -61,6 +61,8 @@ const hostSchema = z.strictObject({
 export const clusterSchema = z.strictObject({
   name: label,
   kubernetes: z.string().regex(/^v1\.\d+\.\d+$/, 'a full version such as v1.20.2'),
+  /** Takes a minor that is newer than every proven one for the newest of them. */
+  allowUnprovenVersion: z.boolean().default(false),
   /** DNS domain of the hosts; `<host>.<domain>` resolves on every host. */
   domain: dnsName,
   network: z
@@ -73,6 +75,8 @@ export const clusterSchema = z.strictObject({
         .string()
         .regex(/^\d{1,5}-\d{1,5}$/, 'a port range such as 30000-32767')
         .default('30000-32767'),
+      /** How Services become packets. `auto`: nftables from 1.33 where the kernel has it, else iptables. */
+      proxyMode: z.enum(['auto', 'ipvs', 'iptables', 'nftables']).default('auto'),
       dnsDomain: dnsName.default('cluster.local'),
     })
     .prefault({}),
@@ -341,7 +345,7 @@ function networkProblems({ network, hosts }: ClusterSpec): SpecProblem[] {
 }
 
 function versionProblems(spec: ClusterSpec): SpecProblem[] {
-  const support = supportOf(spec.kubernetes);
+  const support = supportOf(spec.kubernetes, spec.allowUnprovenVersion);
   if ('refusal' in support) {
     return [{ path: ['kubernetes'], value: spec.kubernetes, allowed: support.allowed, fix: support.refusal }];
   }
@@ -353,6 +357,16 @@ function versionProblems(spec: ClusterSpec): SpecProblem[] {
         value: runtime,
         allowed: `with Kubernetes ${spec.kubernetes}: ${support.runtimes.join(', ')}`,
         fix: `write containerRuntime: containerd (${support.runtimeReason})`,
+      },
+    ];
+  }
+  if (spec.network.proxyMode === 'nftables' && !support.features.nftablesProxy) {
+    return [
+      {
+        path: ['network', 'proxyMode'],
+        value: 'nftables',
+        allowed: `with Kubernetes ${spec.kubernetes}: auto, iptables, ipvs (nftables is stable from 1.33)`,
+        fix: 'write proxyMode: auto',
       },
     ];
   }

@@ -2,49 +2,123 @@
 
 export type Runtime = 'containerd' | 'docker';
 
+/** How Services become packets; `kube-proxy --proxy-mode`. */
+export type ProxyMode = 'ipvs' | 'iptables' | 'nftables';
+
+/** What a minor has, takes or wants; sources: release notes of each minor, and the tags of the staging repositories. */
+export interface Features {
+  /** `--port=0` and `--insecure-port=0` are still taken, and wanted, by the control plane (removed in 1.24). */
+  readonly insecurePortFlags: boolean;
+  /** The kubelet takes its runtime by flag: `--container-runtime` (removed in 1.27), the endpoint (a field since 1.27). */
+  readonly runtimeByFlag: boolean;
+  /** The kubelet has `--container-runtime=remote` (wanted before 1.24). */
+  readonly remoteRuntimeFlag: boolean;
+  /** The kubelet refuses cgroup v1 unless `failCgroupV1: false` (1.35). */
+  readonly refusesCgroupV1: boolean;
+  /** RuntimeDefault seccomp for every pod that names none (`seccompDefault`, beta and on in 1.25). */
+  readonly seccompDefault: boolean;
+  /** Pod Security admission enforces by namespace labels and defaults (beta and on in 1.23). */
+  readonly podSecurity: boolean;
+  /** Anonymous requests can be limited to health paths (AuthenticationConfiguration v1, 1.34). */
+  readonly anonymousByPath: boolean;
+  /** kube-proxy's nftables mode is stable (1.33). */
+  readonly nftablesProxy: boolean;
+}
+
 export interface VersionSupport {
   readonly minor: number;
   readonly runtimes: readonly Runtime[];
   /** Why the other runtimes are not offered. */
   readonly runtimeReason: string;
+  /** Version of containerd's configuration file: 2 for 1.x, 3 for 2.x. */
+  readonly containerdConfig: 2 | 3;
+  readonly features: Features;
   /** Reference of the pause image, the sandbox of every pod. */
   readonly pauseImage: string;
   readonly corednsImage: string;
   readonly flannelImage: string;
+  /** Serves the resource metrics API; absent where no release fits the minor. */
+  readonly metricsServerImage?: string;
   /** The seed's test application: a web server with busybox's wget and nslookup beside it. */
   readonly checkImage: string;
 }
 
-const minors: Readonly<Record<number, Omit<VersionSupport, 'minor'>>> = {
-  20: {
-    runtimes: ['containerd'],
-    runtimeReason:
-      'containerd 1.x speaks the CRI of every kubelet; docker needs the dockershim, which is not deployed yet',
-    pauseImage: 'registry.k8s.io/pause:3.2',
-    corednsImage: 'registry.k8s.io/coredns:1.7.0',
-    flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
-    checkImage: 'docker.io/ikubernetes/myapp:v1',
-  },
+/** What is chosen for a minor, beside what follows from its number. */
+type Choice = Pick<VersionSupport, 'pauseImage' | 'corednsImage'>;
+
+/** The minors that runs on real hosts have proven, with kubeadm's own choice of images for them. */
+const proven: Readonly<Record<number, Choice>> = {
+  20: { pauseImage: 'registry.k8s.io/pause:3.2', corednsImage: 'registry.k8s.io/coredns:1.7.0' },
+  35: { pauseImage: 'registry.k8s.io/pause:3.10.1', corednsImage: 'registry.k8s.io/coredns/coredns:v1.13.1' },
+  36: { pauseImage: 'registry.k8s.io/pause:3.10.2', corednsImage: 'registry.k8s.io/coredns/coredns:v1.14.2' },
+  37: { pauseImage: 'registry.k8s.io/pause:3.10.2', corednsImage: 'registry.k8s.io/coredns/coredns:v1.14.6' },
 };
+const NEWEST = Math.max(...Object.keys(proven).map(Number));
+
+/** Why a minor that is not proven is refused. */
+function refusalOf(minor: number): string {
+  if (minor < 20) return 'is older than the oldest that was ever proven';
+  if (minor > NEWEST) {
+    return 'is newer than any that was proven; to try it as the newest proven one, write allowUnprovenVersion: true';
+  }
+  return 'is past its end of life or was never deployed here, and each minor differs in flags, fields and images';
+}
+
+function supportOfMinor(minor: number): VersionSupport | undefined {
+  const choice = proven[minor] ?? (minor > NEWEST ? proven[NEWEST] : undefined);
+  if (choice === undefined) return undefined;
+  const modern = minor >= 24;
+  return {
+    minor,
+    runtimes: ['containerd'],
+    runtimeReason: modern
+      ? 'the dockershim was removed in 1.24'
+      : 'containerd 1.x speaks the CRI of every kubelet; docker needs the dockershim, which is not deployed',
+    // The kubelet speaks CRI v1 from 1.26; containerd 2.x speaks nothing else.
+    containerdConfig: minor >= 26 ? 3 : 2,
+    features: {
+      insecurePortFlags: minor < 24,
+      runtimeByFlag: minor < 27,
+      remoteRuntimeFlag: minor < 24,
+      refusesCgroupV1: minor >= 35,
+      seccompDefault: minor >= 25,
+      podSecurity: minor >= 23,
+      anonymousByPath: minor >= 34,
+      nftablesProxy: minor >= 33,
+    },
+    flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
+    ...(modern ? { metricsServerImage: 'registry.k8s.io/metrics-server/metrics-server:v0.9.0' } : {}),
+    checkImage: 'docker.io/ikubernetes/myapp:v1',
+    ...choice,
+  };
+}
 
 /**
  * What is known of a version.
  *
+ * @param allowUnproven - takes a minor newer than every proven one for the newest of them
  * @returns the support, or why the version is refused and which ones are allowed.
  */
-export function supportOf(version: string): VersionSupport | { allowed: string; refusal: string } {
-  const minor = Number(version.split('.')[1]);
-  const known = minors[minor];
-  if (known !== undefined) return { minor, ...known };
-  const proven = Object.keys(minors)
+export function supportOf(
+  version: string,
+  allowUnproven = false,
+): VersionSupport | { allowed: string; refusal: string } {
+  const minor = minorOf(version);
+  const support = supportOfMinor(minor);
+  if (support !== undefined && (minor in proven || allowUnproven)) return support;
+  const list = Object.keys(proven)
     .map((m) => `v1.${m}.x`)
     .join(', ');
-  return { allowed: `a proven version: ${proven}`, refusal: `deploy one of ${proven}; no run has proven ${version}` };
+  return { allowed: `a proven version: ${list}`, refusal: `deploy one of ${list}: ${version} ${refusalOf(minor)}` };
 }
 
 /** {@link supportOf} for a validated spec, whose version is known to be supported. */
 export function requireSupport(version: string): VersionSupport {
-  const support = supportOf(version);
-  if ('refusal' in support) throw new RangeError(`kubernetes ${version}: ${support.refusal}`);
+  const support = supportOfMinor(minorOf(version));
+  if (support === undefined) throw new RangeError(`kubernetes ${version}: ${refusalOf(minorOf(version))}`);
   return support;
+}
+
+function minorOf(version: string): number {
+  return Number(version.split('.')[1]);
 }

@@ -39,23 +39,7 @@ export function containerRuntimeBinaries(): HostState {
  * cgroup driver on both sides.
  */
 export function containerRuntimeState(spec: ClusterSpec): HostState {
-  const config = textFile(
-    CONFIG,
-    [
-      'version = 2',
-      '[plugins."io.containerd.grpc.v1.cri"]',
-      `  sandbox_image = "${requireSupport(spec.kubernetes).pauseImage}"`,
-      // A system container may not lower an oom score, and runc dies trying.
-      ...(spec.hostKind === 'container' ? ['  restrict_oom_score_adj = true'] : []),
-      '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]',
-      '  runtime_type = "io.containerd.runc.v2"',
-      '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]',
-      '  SystemdCgroup = true',
-      '',
-    ].join('\n'),
-    'root:root',
-    0o644,
-  );
+  const config = textFile(CONFIG, configuration(spec), 'root:root', 0o644);
   return {
     ...nothing,
     directories: [directory('/etc/containerd'), directory('/etc/cni'), directory('/etc/cni/net.d')],
@@ -83,6 +67,32 @@ export function containerRuntimeState(spec: ClusterSpec): HostState {
     ],
     ready: [{ title: 'containerd answers', command: `${BIN}/ctr version >/dev/null`, timeoutSeconds: 30 }],
   };
+}
+
+/** containerd's configuration: version 2 for 1.x; version 3 for 2.x, which has the CRI plugin in two parts. */
+function configuration(spec: ClusterSpec): string {
+  const { containerdConfig, pauseImage } = requireSupport(spec.kubernetes);
+  const [images, runtime, sandbox] =
+    containerdConfig === 2
+      ? ['io.containerd.grpc.v1.cri', 'io.containerd.grpc.v1.cri', [`  sandbox_image = "${pauseImage}"`]]
+      : [
+          'io.containerd.cri.v1.images',
+          'io.containerd.cri.v1.runtime',
+          [`[plugins.'io.containerd.cri.v1.images'.pinned_images]`, `  sandbox = "${pauseImage}"`],
+        ];
+  return [
+    `version = ${containerdConfig}`,
+    `[plugins.'${images}']`,
+    ...sandbox,
+    ...(runtime === images ? [] : [`[plugins.'${runtime}']`]),
+    // A system container may not lower an oom score, and runc dies trying.
+    ...(spec.hostKind === 'container' ? ['  restrict_oom_score_adj = true'] : []),
+    `[plugins.'${runtime}'.containerd.runtimes.runc]`,
+    '  runtime_type = "io.containerd.runc.v2"',
+    `[plugins.'${runtime}'.containerd.runtimes.runc.options]`,
+    '  SystemdCgroup = true',
+    '',
+  ].join('\n');
 }
 
 /** The images of the lock file, loaded before a pod asks for them (the seed's node.tar); none where hosts pull. */

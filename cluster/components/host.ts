@@ -1,8 +1,10 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
+import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { apiName, fullName, hostsWithRole } from '../topology.js';
 import { textFile } from './files.js';
+import { proxyMode } from './kube-proxy.js';
 
 /** Programs that the kubelet, kube-proxy and the API proxy call or are, by their Debian/Ubuntu package. */
 const nodePackages = ['conntrack', 'ebtables', 'ethtool', 'haproxy', 'ipset', 'iptables', 'socat'];
@@ -12,13 +14,17 @@ const nodePackages = ['conntrack', 'ebtables', 'ethtool', 'haproxy', 'ipset', 'i
  *
  * /etc/hosts names the etcd and control-plane hosts, this host and the API: adding a node changes no other host.
  */
-export function hostState(spec: ClusterSpec, host: Host): HostState {
+export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
   const isNode = host.roles.includes('node');
   const named = new Set([...hostsWithRole(spec, 'etcd'), ...hostsWithRole(spec, 'control-plane'), host]);
   const hostLines = [...named].map((h) => `${h.address} ${fullName(spec, h)} ${h.name}`);
   return {
     ...nothing,
-    packages: [...(isNode ? nodePackages : []), ...(spec.hostKind === 'machine' ? ['chrony'] : [])],
+    packages: [
+      ...(isNode ? nodePackages : []),
+      ...(isNode && proxyMode(spec, facts).mode === 'nftables' ? ['nftables'] : []),
+      ...(spec.hostKind === 'machine' ? ['chrony'] : []),
+    ],
     files: [
       textFile('/etc/hostname', `${host.name}\n`, 'root:root', 0o644),
       {

@@ -23,14 +23,14 @@ export interface ComponentContext {
 
 /** Each component's desired state; `-binaries` and `-images` are apart so that they can travel early. */
 const components = {
-  host: ({ spec, host }: ComponentContext) => hostState(spec, host),
+  host: ({ spec, host, facts }: ComponentContext) => hostState(spec, host, facts),
   'etcd-binaries': ({ lock }: ComponentContext) => etcdBinaries(versionOf(lock, 'etcd')),
   etcd: ({ spec, host }: ComponentContext) => etcdState(spec, host),
   'kube-apiserver-binaries': () => kubeApiserverBinaries(),
   'control-plane-binaries': () => controlPlaneBinaries(),
   'kube-apiserver': ({ spec, host }: ComponentContext) => kubeApiserverState(spec, host),
   'kube-controller-manager': ({ spec, host }: ComponentContext) => kubeControllerManagerState(spec, host),
-  'kube-scheduler': ({ host }: ComponentContext) => kubeSchedulerState(host),
+  'kube-scheduler': ({ spec, host }: ComponentContext) => kubeSchedulerState(spec, host),
   'container-runtime-binaries': () => containerRuntimeBinaries(),
   'container-runtime': ({ spec }: ComponentContext) => containerRuntimeState(spec),
   'node-binaries': () => nodeBinaries(),

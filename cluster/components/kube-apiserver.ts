@@ -1,6 +1,7 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
+import { requireSupport } from '../versions.js';
 import { API_PORT, hostsWithRole } from '../topology.js';
 import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
 import { etcdClientUrl } from './etcd.js';
@@ -53,7 +54,7 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
         flags: {
           'advertise-address': host.address,
           'secure-port': String(API_PORT),
-          'insecure-port': '0',
+          ...(requireSupport(spec.kubernetes).features.insecurePortFlags ? { 'insecure-port': '0' } : {}),
           'allow-privileged': 'true',
           'authorization-mode': 'Node,RBAC',
           'enable-admission-plugins': 'NodeRestriction',

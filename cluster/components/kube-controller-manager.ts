@@ -1,6 +1,7 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
+import { requireSupport } from '../versions.js';
 import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
 import { keyFile, kubeconfigFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
@@ -32,7 +33,7 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
         command: programPath('kube-controller-manager'),
         flags: {
           'bind-address': '127.0.0.1',
-          port: '0',
+          ...(requireSupport(spec.kubernetes).features.insecurePortFlags ? { port: '0' } : {}),
           profiling: 'false',
           // Starting, each of forty controllers asks for a token of its own; the default of 20 a second delays them all.
           'kube-api-burst': '150',

@@ -3,6 +3,7 @@ import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
+import { requireSupport, type ProxyMode } from '../versions.js';
 import { nodeApiUrl } from './api-endpoint.js';
 import { BIN, directory, kubeconfigFile, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
@@ -11,13 +12,27 @@ const UNIT = 'kube-proxy.service';
 const CONFIG = '/var/lib/kube-proxy/config.yaml';
 const KUBECONFIG = '/etc/kubernetes/proxy.conf';
 
-/** ipvs, as in the seed, where the kernel has it; else iptables, to which 1.20 would fall back without a word. */
-export function proxyMode(facts: HostFacts): 'ipvs' | 'iptables' {
-  return facts.ipvs ? 'ipvs' : 'iptables';
+/** How a host's kube-proxy works, and why; `problem` when the host cannot do what the spec asks for. */
+export function proxyMode(spec: ClusterSpec, facts: HostFacts): { mode: ProxyMode; reason: string; problem?: string } {
+  const asked = spec.network.proxyMode;
+  const { nftablesProxy } = requireSupport(spec.kubernetes).features;
+  if (asked === 'auto') {
+    if (!nftablesProxy) return { mode: 'iptables', reason: `nftables is not stable in ${spec.kubernetes}` };
+    return facts.nftables
+      ? { mode: 'nftables', reason: 'the kernel has nf_tables' }
+      : { mode: 'iptables', reason: 'the kernel has no nf_tables, or is older than 5.13' };
+  }
+  const missing = (asked === 'ipvs' && !facts.ipvs) || (asked === 'nftables' && !facts.nftables);
+  return {
+    mode: asked,
+    reason: 'network.proxyMode asks for it',
+    ...(missing ? { problem: `its kernel has no ${asked}; load its modules, or write network.proxyMode: auto` } : {}),
+  };
 }
 
 /** kube-proxy (seed, "配置kube-proxy组件"). */
 export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
+  const { mode } = proxyMode(spec, facts);
   const files = [
     kubeconfigFile(KUBECONFIG, nodeApiUrl(spec), `kube-proxy/${host.name}`),
     textFile(
@@ -31,8 +46,8 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
         healthzBindAddress: '127.0.0.1:10256',
         clientConnection: { kubeconfig: KUBECONFIG },
         clusterCIDR: spec.network.pods,
-        mode: proxyMode(facts),
-        ipvs: { scheduler: 'rr' },
+        mode,
+        ...(mode === 'ipvs' ? { ipvs: { scheduler: 'rr' } } : {}),
         // A system container may not resize the kernel's table.
         ...(spec.hostKind === 'container' ? { conntrack: { maxPerCore: 0 } } : {}),
       }),

@@ -1,6 +1,7 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
-import type { Host } from '../spec.js';
+import type { ClusterSpec, Host } from '../spec.js';
+import { requireSupport } from '../versions.js';
 import { OWN_API_SERVER, programPath, USER } from './control-plane.js';
 import { kubeconfigFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
@@ -9,7 +10,7 @@ const UNIT = 'kube-scheduler.service';
 const KUBECONFIG = '/etc/kubernetes/scheduler.conf';
 
 /** One scheduler (seed, "配置kube-scheduler组件"); the lease decides which one is active. */
-export function kubeSchedulerState(host: Host): HostState {
+export function kubeSchedulerState(spec: ClusterSpec, host: Host): HostState {
   const kubeconfig = kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `scheduler/${host.name}`, `${USER}:${USER}`);
   return {
     ...nothing,
@@ -24,7 +25,7 @@ export function kubeSchedulerState(host: Host): HostState {
         command: programPath('kube-scheduler'),
         flags: {
           'bind-address': '127.0.0.1',
-          port: '0',
+          ...(requireSupport(spec.kubernetes).features.insecurePortFlags ? { port: '0' } : {}),
           profiling: 'false',
           kubeconfig: KUBECONFIG,
           'authentication-kubeconfig': KUBECONFIG,

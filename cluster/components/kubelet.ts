@@ -3,6 +3,7 @@ import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
+import { requireSupport } from '../versions.js';
 import { dnsServiceAddress } from '../topology.js';
 import { CRI_SOCKET } from './container-runtime.js';
 import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
@@ -11,6 +12,7 @@ import { unitFile, unitPath } from './systemd.js';
 const UNIT = 'kubelet.service';
 const CONFIG = '/var/lib/kubelet/config.yaml';
 const PKI = '/etc/kubernetes/pki';
+const RUNTIME_ENDPOINT = `unix://${CRI_SOCKET}`;
 
 /** Written by the kubelet itself once its request is approved. */
 export const KUBELET_KUBECONFIG = '/etc/kubernetes/kubelet.conf';
@@ -32,6 +34,7 @@ export function nodeBinaries(): HostState {
  * certificate comes from the deployer, with the names of the inventory, so that API servers can check it.
  */
 export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
+  const { features } = requireSupport(spec.kubernetes);
   const files = [
     certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
     certificateFile(`${PKI}/kubelet.crt`, `kubelet-server/${host.name}`),
@@ -58,8 +61,8 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
           config: CONFIG,
           kubeconfig: KUBELET_KUBECONFIG,
           'bootstrap-kubeconfig': BOOTSTRAP_KUBECONFIG,
-          'container-runtime': 'remote',
-          'container-runtime-endpoint': `unix://${CRI_SOCKET}`,
+          ...(features.remoteRuntimeFlag ? { 'container-runtime': 'remote' } : {}),
+          ...(features.runtimeByFlag ? { 'container-runtime-endpoint': RUNTIME_ENDPOINT } : {}),
           'node-ip': host.address,
         },
         // Pods go on while their kubelet restarts.
@@ -80,6 +83,7 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
 
 /** KubeletConfiguration v1beta1 with every security default stated (kubernetes-versions, section 1b). */
 function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
+  const { features } = requireSupport(spec.kubernetes);
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -93,6 +97,8 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     cgroupDriver: 'systemd',
     clusterDNS: [dnsServiceAddress(spec)],
     clusterDomain: spec.network.dnsDomain,
+    ...(features.runtimeByFlag ? {} : { containerRuntimeEndpoint: RUNTIME_ENDPOINT }),
+    ...(features.refusesCgroupV1 && facts.cgroup === 'v1' ? { failCgroupV1: false } : {}),
     failSwapOn: false,
     // A node is called Ready within seconds of its network; unchanged status is still reported every five minutes only.
     nodeStatusReportFrequency: '5m0s',
@@ -100,6 +106,7 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     readOnlyPort: 0,
     resolvConf: facts.resolvConf,
     rotateCertificates: true,
+    ...(features.seccompDefault ? { seccompDefault: true } : {}),
     serializeImagePulls: false,
     staticPodPath: '/etc/kubernetes/manifests',
     streamingConnectionIdleTimeout: '5m0s',

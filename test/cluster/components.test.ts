@@ -20,6 +20,8 @@ const facts: HostFacts = {
   machine: 'x86_64',
   resolvConf: '/etc/resolv.conf',
   ipvs: true,
+  nftables: true,
+  cgroup: 'v2',
 };
 
 interface Described {

@@ -33,8 +33,9 @@ export const anySpec: fc.Arbitrary<ClusterSpec> = fc
     shared: fc.integer({ min: 0, max: 4 }),
     hostKind: fc.constantFrom('machine', 'container'),
     policy: fc.constantFrom('human', 'inventory'),
+    kubernetes: fc.constantFrom('v1.20.2', 'v1.35.8', 'v1.36.4', 'v1.37.2'),
   })
-  .map(({ etcd, masters, nodes, shared, hostKind, policy }) => {
+  .map(({ etcd, masters, nodes, shared, hostKind, policy, kubernetes }) => {
     const rolesAt = new Map<number, string[]>();
     const give = (role: Role, from: number, count: number): void => {
       for (let index = from; index < from + count; index += 1) {
@@ -47,7 +48,7 @@ export const anySpec: fc.Arbitrary<ClusterSpec> = fc
     give('node', Math.max(0, Math.max(etcd, firstMaster + masters) - shared), nodes);
     return specOf({
       name: 'any',
-      kubernetes: 'v1.20.2',
+      kubernetes,
       domain: 'example.org',
       hostKind,
       approvals: { policy },

@@ -408,12 +408,14 @@ test('a spec of the fields that have no default gets all the others', () => {
   assert.deepEqual(specOf({ name, kubernetes, domain, hosts }), {
     name,
     kubernetes,
+    allowUnprovenVersion: false,
     domain,
     network: {
       pods: '10.244.0.0/16',
       services: '10.96.0.0/12',
       nodeMask: 24,
       nodePorts: '30000-32767',
+      proxyMode: 'auto',
       dnsDomain: 'cluster.local',
     },
     containerRuntime: 'containerd',

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { artifactLockSchema } from '../../cluster/artifacts.js';
+import { componentState } from '../../cluster/components/index.js';
+import { proxyMode } from '../../cluster/components/kube-proxy.js';
+import type { HostFacts } from '../../cluster/facts.js';
+import { requireSupport, supportOf } from '../../cluster/versions.js';
+import { seedDocument, specOf } from './documents.js';
+
+const facts: HostFacts = {
+  distribution: 'debian-12',
+  machine: 'x86_64',
+  resolvConf: '/etc/resolv.conf',
+  ipvs: false,
+  nftables: true,
+  cgroup: 'v1',
+};
+const lock = artifactLockSchema.parse({ kubernetes: 'v1.0.0', artifacts: [] });
+
+/** The text of one file of a component, in the seed's cluster at another version. */
+function textOf(
+  kubernetes: string,
+  component: 'kubelet' | 'kube-apiserver' | 'container-runtime',
+  path: string,
+): string {
+  const spec = specOf({ ...seedDocument(), kubernetes });
+  const host = spec.hosts.find(({ roles }) =>
+    roles.includes(component === 'kube-apiserver' ? 'control-plane' : 'node'),
+  );
+  assert.ok(host !== undefined);
+  const file = componentState(component, { spec, host, lock, facts }).files.find(
+    (candidate) => candidate.path === path,
+  );
+  if (file?.content.kind !== 'text') throw new Error(`${component} has no text file ${path}`);
+  return file.content.text;
+}
+
+const kubeletUnit = '/etc/systemd/system/kubelet.service';
+const kubeletConfig = '/var/lib/kubelet/config.yaml';
+
+for (const version of ['v1.19.16', 'v1.21.14', 'v1.30.3', 'v1.34.11', 'v1.38.0', 'v1.99.0']) {
+  test(`${version} is refused, with the proven versions and the reason`, () => {
+    const support = supportOf(version);
+    assert.ok('refusal' in support);
+    assert.match(support.allowed, /v1\.20\.x, v1\.35\.x, v1\.36\.x, v1\.37\.x/);
+    assert.match(support.refusal, new RegExp(`${version.replaceAll('.', '\\.')} is (older|newer|past)`));
+  });
+}
+
+test('a newer minor is taken for the newest proven one when the file says so, an older one never', () => {
+  const unproven = supportOf('v1.38.0', true);
+  assert.ok(!('refusal' in unproven));
+  assert.equal(unproven.corednsImage, requireSupport('v1.37.0').corednsImage);
+  assert.ok('refusal' in supportOf('v1.30.0', true));
+});
+
+test('flags that a version has lost are not given to it', () => {
+  assert.match(textOf('v1.20.2', 'kubelet', kubeletUnit), /--container-runtime=remote/);
+  assert.doesNotMatch(textOf('v1.35.8', 'kubelet', kubeletUnit), /--container-runtime/);
+  assert.match(textOf('v1.20.2', 'kube-apiserver', '/etc/systemd/system/kube-apiserver.service'), /--insecure-port=0/);
+  assert.doesNotMatch(
+    textOf('v1.36.4', 'kube-apiserver', '/etc/systemd/system/kube-apiserver.service'),
+    /--insecure-port/,
+  );
+});
+
+test('the kubelet gets the fields that its version knows', () => {
+  assert.doesNotMatch(
+    textOf('v1.20.2', 'kubelet', kubeletConfig),
+    /containerRuntimeEndpoint|failCgroupV1|seccompDefault/,
+  );
+  const modern = textOf('v1.36.4', 'kubelet', kubeletConfig);
+  for (const field of [/containerRuntimeEndpoint: unix:/, /failCgroupV1: false/, /seccompDefault: true/]) {
+    assert.match(modern, field);
+  }
+});
+
+test("containerd's configuration follows its own version", () => {
+  const path = '/etc/containerd/config.toml';
+  assert.match(textOf('v1.20.2', 'container-runtime', path), /version = 2\n[\s\S]*sandbox_image = ".*pause:3\.2"/);
+  assert.match(
+    textOf('v1.37.2', 'container-runtime', path),
+    /version = 3\n[\s\S]*pinned_images\]\n {2}sandbox = ".*pause:3\.10\.2"/,
+  );
+});
+
+const modes: readonly (readonly [string, 'auto' | 'ipvs', Partial<HostFacts>, string, boolean])[] = [
+  ['v1.20.2', 'auto', {}, 'iptables', false],
+  ['v1.36.4', 'auto', {}, 'nftables', false],
+  ['v1.36.4', 'auto', { nftables: false }, 'iptables', false],
+  ['v1.36.4', 'ipvs', { ipvs: true }, 'ipvs', false],
+  ['v1.36.4', 'ipvs', { ipvs: false }, 'ipvs', true],
+];
+for (const [kubernetes, asked, has, mode, refused] of modes) {
+  test(`proxyMode ${asked} at ${kubernetes} with ${JSON.stringify(has)} is ${mode}${refused ? ', refused' : ''}`, () => {
+    const seed = seedDocument();
+    const spec = specOf({ ...seed, kubernetes, network: { ...seed.network, proxyMode: asked } });
+    const decided = proxyMode(spec, { ...facts, ...has });
+    assert.equal(decided.mode, mode);
+    assert.equal(decided.problem !== undefined, refused);
+  });
+}
