@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Connection, WorkflowClient } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { LabRun, type Outcome } from './harness.js';
 
@@ -199,9 +198,7 @@ async function keyLines(home: string): Promise<string[]> {
 
 /** Every history of the run, decoded. */
 async function histories(): Promise<string[]> {
-  const connection = await Connection.connect({ address: run.address });
-  try {
-    const client = new WorkflowClient({ connection });
+  return run.withTemporal(async (client) => {
     const texts: string[] = [];
     for await (const { workflowId, runId } of client.list()) {
       const json = historyToJSON(await client.getHandle(workflowId, runId).fetchHistory());
@@ -210,7 +207,5 @@ async function histories(): Promise<string[]> {
       );
     }
     return texts;
-  } finally {
-    await connection.close();
-  }
+  });
 }

@@ -4,8 +4,10 @@ import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Connection, WorkflowClient } from '@temporalio/client';
 import { execa } from 'execa';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,17 +21,40 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A program of the client that runs. */
+export interface Client {
+  readonly outcome: Promise<Outcome>;
+  /** Ends it with SIGKILL; its outcome has the exit code -1. */
+  readonly kill: () => void;
+}
+
+/** What the worker's log says of a step; other lines have neither. */
+export interface LogLine {
+  readonly msg: string;
+  readonly step?: string;
+  readonly state?: string;
+}
+
+interface Spawned {
+  readonly child: ChildProcess;
+  /** What it says on stdout, as soon as it says so. */
+  readonly lines: Interface;
+}
+
 /**
  * Real hosts, a real Temporal server and a real worker process, each this test's own; everything is gone after
  * {@link close}, however the test ended.
  */
 export class LabRun {
-  private readonly processes: ChildProcess[] = [];
-  private worker: ChildProcess | undefined;
+  private readonly processes = new Set<ChildProcess>();
+  private worker: Spawned | undefined;
+  private temporal: Spawned | undefined;
   private readonly closing = new AbortController();
+  private readonly listeners: ((line: LogLine) => void)[] = [];
 
   private constructor(
     readonly directory: string,
+    private readonly port: number,
     private readonly environment: NodeJS.ProcessEnv,
   ) {}
 
@@ -41,14 +66,14 @@ export class LabRun {
     }
     const directory = await mkdtemp(join(tmpdir(), 'ha-kubernetes-lab-test-'));
     const port = await freePort();
-    const run = new LabRun(directory, {
+    const run = new LabRun(directory, port, {
       ...process.env,
       HA_KUBERNETES_HOME: join(directory, 'home'),
       TEMPORAL_ADDRESS: `127.0.0.1:${port}`,
     });
     try {
       await must(lab(['up']));
-      await run.startTemporal(port);
+      await run.startTemporal();
       await run.startWorker();
     } catch (error) {
       await run.close();
@@ -65,6 +90,10 @@ export class LabRun {
     return this.environment['TEMPORAL_ADDRESS'] ?? '';
   }
 
+  get home(): string {
+    return this.environment['HA_KUBERNETES_HOME'] ?? '';
+  }
+
   /** Writes a cluster file for the lab's hosts and returns its path. */
   async clusterFile(...options: string[]): Promise<string> {
     const mirror = join(cache, 'mirror', 'v1.20.2');
@@ -78,11 +107,25 @@ export class LabRun {
   }
 
   startWorkflow(...args: string[]): Promise<Outcome> {
-    return node('client/start-workflow.js', args, this.environment, this.closing.signal);
+    return this.client(...args).outcome;
   }
 
   approveCsr(...args: string[]): Promise<Outcome> {
     return node('client/approve-csr.js', args, this.environment, this.closing.signal);
+  }
+
+  /** Starts start-workflow, which can be killed. */
+  client(...args: string[]): Client {
+    const killer = new AbortController();
+    return {
+      outcome: node(
+        'client/start-workflow.js',
+        args,
+        this.environment,
+        AbortSignal.any([this.closing.signal, killer.signal]),
+      ),
+      kill: () => killer.abort(),
+    };
   }
 
   /** Runs a command on a host, past the deployer. */
@@ -90,39 +133,55 @@ export class LabRun {
     return (await must(lab(['ssh', name, '--', command]))).stdout;
   }
 
+  /** Asks Temporal, past the deployer's client. */
+  async withTemporal<T>(use: (client: WorkflowClient) => Promise<T>): Promise<T> {
+    const connection = await Connection.connect({ address: this.address });
+    try {
+      return await use(new WorkflowClient({ connection }));
+    } finally {
+      await connection.close();
+    }
+  }
+
+  /** Tells every line of every worker from now on, at once. */
+  onWorkerLine(listener: (line: LogLine) => void): void {
+    this.listeners.push(listener);
+  }
+
   /** Starts the worker, with another state store if one is named. */
   async startWorker(home?: string): Promise<void> {
     if (home !== undefined) this.environment['HA_KUBERNETES_HOME'] = home;
-    this.worker = this.spawn('worker', join(root, '..', 'script', 'worker'), []);
-    await this.untilLogged(this.workerLog, 'the worker is ready');
+    const worker = this.spawn('worker', join(root, '..', 'script', 'worker'), []);
+    this.worker = worker;
+    await new Promise<void>((resolve, reject) => {
+      const fail = (): void => reject(new Error(`the worker did not become ready; see ${this.workerLog}`));
+      const timer = setTimeout(fail, 60_000);
+      worker.child.once('exit', fail);
+      worker.lines.on('line', (text) => {
+        const line = parseLine(text);
+        for (const listener of this.listeners) listener(line);
+        if (line.msg !== 'the worker is ready') return;
+        clearTimeout(timer);
+        worker.child.off('exit', fail);
+        resolve();
+      });
+    });
   }
 
   async stopWorker(): Promise<void> {
-    if (this.worker !== undefined) await end(this.worker);
+    if (this.worker !== undefined) await end(this.worker.child);
   }
 
-  async readLog(): Promise<string> {
-    return readFile(this.workerLog, 'utf8');
+  /** Ends the worker with SIGKILL, at once. */
+  async killWorker(): Promise<void> {
+    if (this.worker !== undefined) await kill(this.worker.child);
   }
 
-  /** Largest resident set of the worker so far, in MiB. */
-  async workerPeakMiB(): Promise<number> {
-    const status = await readFile(`/proc/${this.worker?.pid ?? 0}/status`, 'utf8');
-    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-  }
-
-  async close(): Promise<void> {
-    this.closing.abort();
-    await Promise.all(this.processes.map(end));
-    const down = await lab(['down']);
-    await rm(this.directory, { recursive: true, force: true });
-    if (down.exitCode !== 0) throw new Error(`lab down failed: ${down.stderr}`);
-  }
-
-  private async startTemporal(port: number): Promise<void> {
+  /** Starts Temporal's development server, on the database that it has, and waits until it answers. */
+  async startTemporal(): Promise<void> {
     const program = await temporalCli();
-    this.spawn('temporal', program, [
-      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--headless', '--log-level', 'warn'],
+    this.temporal = this.spawn('temporal', program, [
+      ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(this.port), '--headless', '--log-level', 'warn'],
       ...['--db-filename', join(this.directory, 'temporal.db')],
     ]);
     const deadline = Date.now() + 60_000;
@@ -135,25 +194,42 @@ export class LabRun {
     }
   }
 
-  private spawn(name: string, program: string, args: readonly string[]): ChildProcess {
+  /** Ends Temporal's server with SIGKILL, at once. */
+  async killTemporal(): Promise<void> {
+    if (this.temporal !== undefined) await kill(this.temporal.child);
+  }
+
+  async readLog(): Promise<string> {
+    return readFile(this.workerLog, 'utf8');
+  }
+
+  /** Largest resident set of the worker so far, in MiB. */
+  async workerPeakMiB(): Promise<number> {
+    const status = await readFile(`/proc/${this.worker?.child.pid ?? 0}/status`, 'utf8');
+    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+    await Promise.all([...this.processes].map(end));
+    const down = await lab(['down']);
+    await rm(this.directory, { recursive: true, force: true });
+    if (down.exitCode !== 0) throw new Error(`lab down failed: ${down.stderr}`);
+  }
+
+  private spawn(name: string, program: string, args: readonly string[]): Spawned {
     const child = spawn(program, args, { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(this.directory, `${name}.log`), { flags: 'a' });
     child.stdout.pipe(log);
     child.stderr.pipe(log);
-    this.processes.push(child);
-    return child;
-  }
-
-  private async untilLogged(path: string, text: string): Promise<void> {
-    const deadline = Date.now() + 60_000;
-    while (!(await readFile(path, 'utf8').catch(() => '')).includes(text)) {
-      if (Date.now() > deadline) throw new Error(`"${text}" did not come in ${path}`);
-      await delay(250);
-    }
+    this.processes.add(child);
+    child.once('exit', () => this.processes.delete(child));
+    return { child, lines: createInterface({ input: child.stdout }) };
   }
 }
 
-function lab(args: readonly string[]): Promise<Outcome> {
+/** Runs the lab's program. */
+export function lab(args: readonly string[]): Promise<Outcome> {
   return node('lab/lab.js', args, process.env);
 }
 
@@ -168,12 +244,14 @@ async function node(
     reject: false,
     stdin: 'ignore',
     timeout: 600_000,
+    killSignal: 'SIGKILL',
     ...(cancelSignal === undefined ? {} : { cancelSignal }),
   });
   return { exitCode: exitCode ?? -1, stdout, stderr };
 }
 
-async function must(outcome: Promise<Outcome>): Promise<Outcome> {
+/** The outcome, if it is a success. */
+export async function must(outcome: Promise<Outcome>): Promise<Outcome> {
   const done = await outcome;
   if (done.exitCode !== 0) throw new Error(done.stderr || done.stdout);
   return done;
@@ -186,6 +264,21 @@ async function end(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 40_000);
   await gone;
   clearTimeout(timer);
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+}
+
+/** A line that is not the log's own, such as a crash, is a message too. */
+function parseLine(text: string): LogLine {
+  try {
+    return JSON.parse(text) as LogLine;
+  } catch {
+    return { msg: text };
+  }
 }
 
 async function freePort(): Promise<number> {
