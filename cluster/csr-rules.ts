@@ -4,7 +4,7 @@ import type { RequestedCertificate } from './certificate-request.js';
  * What a machine can check of a node's request before a person is asked (kubernetes.io, "Certificate Signing
  * Requests", signer kubernetes.io/kube-apiserver-client-kubelet).
  */
-export interface NodeRequest extends Omit<RequestedCertificate, 'otherExtensions' | 'sha256'> {
+export interface NodeRequest extends Omit<RequestedCertificate, 'sha256'> {
   readonly signer: string;
   /** Who sent it, as the API server knows. */
   readonly requester: string;
@@ -43,6 +43,10 @@ export function requestProblems(
       `groups ${[...subject.organizations, ...subject.otherAttributes].join(', ')}, allowed: system:nodes alone`,
     ),
     ...unless(sans.length === 0, `${sans.length} alternative name(s), allowed: none`),
+    ...unless(
+      request.otherExtensions.length === 0,
+      `extension(s) ${request.otherExtensions.join(', ')}, allowed: none`,
+    ),
     ...unless(
       usages.join() === required.join(),
       `usages ${request.usages.join(', ')}, allowed: ${required.join(', ')}`,

@@ -109,7 +109,13 @@ export function deploySteps(spec: ClusterSpec): Step[] {
       title: `Join ${host.name} to the cluster`,
       host: host.name,
       // The worker has one uplink: what the critical path needs goes first.
-      needs: ['admit', 'artifacts', ...masters.map((master) => `kube-apiserver-binaries:${master.name}`)],
+      needs: [
+        'admit',
+        'artifacts',
+        ...masters.map((master) => `kube-apiserver-binaries:${master.name}`),
+        // Each host is prepared once: the join of one that is a server too finds that done.
+        ...(servers.includes(host) ? [`host:${host.name}`] : []),
+      ],
       action: { kind: 'join', host: host.name },
     })),
     {

@@ -6,7 +6,7 @@ import { commitFunctions, prepareFunctions } from './apply-script.js';
 import type { ContentResolver, FileWithContent } from './content.js';
 import { sysctlPath } from './observe.js';
 import { installPackages, type PackageSource } from './packages.js';
-import { call, script, IMAGE_SPOOL, temporaryPath } from './shell.js';
+import { call, script, IMAGE_SPOOL, PACKAGE_SPOOL, temporaryPath } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
 
 export interface ApplyOptions extends TransferOptions {
@@ -16,6 +16,8 @@ export interface ApplyOptions extends TransferOptions {
 
 /** Directories and accounts. */
 const PREPARE_TIMEOUT_MS = 60_000;
+/** A cancelled apply has not much time left: whoever cancelled it waits. */
+const CLEAN_UP_TIMEOUT_MS = 10_000;
 /** Everything of the last script but the starts of units, which bring times of their own: hashing and image import. */
 const COMMIT_TIMEOUT_MS = 5 * 60 * 1000;
 /** Longest time that the stop of a unit may take; systemd's own limit is 90 s (DefaultTimeoutStopSec). */
@@ -24,7 +26,7 @@ const STOP_TIMEOUT_SECONDS = 100;
 /**
  * Makes exactly the given changes, in this order: packages, accounts, directories, then all files at once, then kernel,
  * units and images. It can be interrupted anywhere: files stand under temporary names until they are complete, and the
- * next observation sees what is missing.
+ * next observation sees what is missing. When it is cancelled, it takes away what stands under such names, if it can.
  *
  * @param changes - the difference between `state` and `observed`.
  * @throws RemoteError with what failed and why in its message, and everything that was printed in its output.
@@ -38,6 +40,32 @@ export async function applyChanges(
   options: ApplyOptions,
 ): Promise<void> {
   const plan = new ApplyPlan(state, files, observed, changes);
+  try {
+    await apply(host, plan, options);
+  } catch (error) {
+    // The session is dead by now, and with it all that could still write.
+    if (options.signal?.aborted === true) await discard(host, plan.temporaries());
+    throw error;
+  }
+}
+
+/** Removes what an apply left in the middle; what it cannot remove now, the next apply does. */
+async function discard(host: RemoteHost, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
+  await host
+    .run({
+      title: 'remove what the cancelled apply left',
+      command: 'sh -s',
+      stdin: script(
+        prepareFunctions,
+        paths.map((path) => call('discard', path)),
+      ),
+      timeoutMs: CLEAN_UP_TIMEOUT_MS,
+    })
+    .catch(() => undefined);
+}
+
+async function apply(host: RemoteHost, plan: ApplyPlan, options: ApplyOptions): Promise<void> {
   const packages = plan.what('package');
   if (packages.length > 0) await installPackages(host, packages, options.packages, options);
 
@@ -104,6 +132,15 @@ class ApplyPlan {
         .filter(({ path }) => directories.has(path))
         .map(({ path, mode, owner }) => call('directory', path, octal(mode), owner)),
       ...[...parents].map((path) => call('parent', path)),
+    ];
+  }
+
+  /** Every place that is written to before its content has its name. */
+  temporaries(): string[] {
+    return [
+      ...this.changedFiles.map(({ file }) => temporaryPath(file.path)),
+      ...(this.images.length > 0 ? [IMAGE_SPOOL] : []),
+      ...(this.what('package').length > 0 ? [PACKAGE_SPOOL] : []),
     ];
   }
 

@@ -98,8 +98,21 @@ test('an id means one step of a whole run, but for looking at a host and prepari
     fc.property(anySpec, (spec) => {
       const ids = dags(spec).flatMap((steps) => steps.map(({ id }) => id));
       const again = ids.filter((id, index) => ids.indexOf(id) !== index);
-      // A node is looked at once more when its turn comes; a host of several roles is prepared by each of its DAGs.
+      // A node is looked at once more when its turn comes; a host of several roles is prepared by its deployment first.
       for (const id of again) assert.match(id, /^(preflight|host):/);
+    }),
+  );
+});
+
+test('a host that is a server and a node is prepared by its deployment before its join looks at it', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const steps = deploySteps(spec);
+      for (const { action, needs } of steps) {
+        if (action.kind !== 'join') continue;
+        const prepared = steps.some(({ id }) => id === `host:${action.host}`);
+        assert.equal(needs.includes(`host:${action.host}`), prepared);
+      }
     }),
   );
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -344,3 +344,32 @@ test('fails when a probe hangs', async () => {
   const ready = [{ title: 'hanging', command: 'sleep 60', timeoutSeconds: 1 }];
   await assert.rejects(apply({ ready }), { message: 'node01: verify "hanging" failed: not true within 1 s' });
 });
+
+test('a cancelled apply leaves no half-written file, and the next one makes it whole', () =>
+  inDirectory(async (directory) => {
+    const chunk = randomBytes(1024 * 1024);
+    const content = Buffer.concat(Array.from({ length: 4 }, () => chunk));
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    // Never ends: it is cancelled in the middle of the file.
+    async function* stuck(): AsyncGenerator<Buffer> {
+      yield chunk;
+      await new Promise(() => undefined);
+    }
+    artifacts.set('cancelled', { sha256, size: content.length, open: () => Readable.from(stuck()) });
+    const target = join(directory, 'program');
+    const state = stateOf({
+      files: [
+        text(join(directory, 'a.conf'), 'a'),
+        { ...text(target, '', 0o755), content: { kind: 'artifact', artifact: { artifact: 'cancelled' } } },
+      ],
+    });
+    const abort = new AbortController();
+    const applying = applyHostState(host, state, { ...options, signal: abort.signal });
+    await eventually(() => readdirSync(directory).some((name) => name === '.program.ha-kubernetes-new'), 10_000);
+    abort.abort();
+    await assert.rejects(applying, (error: RemoteError) => error.kind === 'cancelled');
+    assert.deepEqual(readdirSync(directory), []);
+    artifacts.set('cancelled', { sha256, size: content.length, open: () => Readable.from([content]) });
+    await applyHostState(host, state, options);
+    assert.deepEqual(readdirSync(directory).sort(), ['a.conf', 'program']);
+  }));
