@@ -32,7 +32,12 @@ async function main(): Promise<void> {
   const cache = await ArtifactCache.open(store.artifactsDirectory);
   const contexts = new ClusterContexts(store, cache, log);
   const { connectionOptions, namespace } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions);
+  const connection = await NativeConnection.connect(connectionOptions).catch((cause: unknown) => {
+    throw new Error(
+      `no Temporal server answers at ${connectionOptions.address ?? 'localhost:7233'}; start one (script/temporal, or docker compose up) or set TEMPORAL_ADDRESS`,
+      { cause },
+    );
+  });
   try {
     const worker = await Worker.create({
       connection,
@@ -68,4 +73,10 @@ async function workflowBundle(): Promise<string> {
   return path;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  // Something may still be open of what was begun.
+  process.exit(1);
+}

@@ -1,4 +1,9 @@
-import { WorkflowFailedError, type Client, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import {
+  CancelledFailure,
+  WorkflowFailedError,
+  type Client,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
 import { seconds } from '../cluster/duration.js';
 import type { LeaseName } from '../cluster/leases.js';
 import type { ClusterSpec } from '../cluster/spec.js';
@@ -10,7 +15,7 @@ import { writeJson } from './output.js';
 import { watch } from './progress.js';
 import { wholeStatus } from './run-status.js';
 import { snapshot } from './snapshot.js';
-import { explain, operator, uiAddress, withTemporal } from './temporal.js';
+import { explainStart, operator, uiAddress, withTemporal, type RunMemo } from './temporal.js';
 
 export interface FollowOptions {
   readonly json?: string | true;
@@ -109,10 +114,18 @@ async function start(
       taskQueue: TASK_QUEUE,
       args: [...args],
       staticSummary: `${workflow} of ${cluster}`,
+      memo: { operation: operationOf(workflow, args), startedBy: operator() } satisfies RunMemo,
     });
   } catch (error) {
-    throw explain(error, cluster);
+    throw await explainStart(client, error, cluster);
   }
+}
+
+/** As a user writes it: `add-node node03`. */
+function operationOf(workflow: string, [input]: readonly unknown[]): string {
+  const command = workflow.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const { host } = (input ?? {}) as { host?: string };
+  return host === undefined ? command : `${command} ${host}`;
 }
 
 async function follow(
@@ -120,19 +133,14 @@ async function follow(
   handle: WorkflowHandleWithFirstExecutionRunId,
   cluster: string,
 ): Promise<unknown> {
-  let over = false;
-  const result = handle.result().finally(() => (over = true));
-  await Promise.all([
-    watch(
-      () => wholeStatus(client, cluster),
-      () => over,
-    ),
-    result.catch(() => undefined),
-  ]);
+  await watch(() => wholeStatus(client, cluster), cluster);
   try {
-    return await result;
+    return await handle.result();
   } catch (error) {
-    if (error instanceof WorkflowFailedError) throw new Error(error.cause?.message ?? error.message);
+    if (error instanceof WorkflowFailedError) {
+      if (error.cause instanceof CancelledFailure) throw new Error('the run was cancelled in Temporal');
+      throw new Error(error.cause?.message ?? error.message);
+    }
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import type { StepRecord } from '../workflows/dag.js';
-import type { WholeStatus } from './run-status.js';
+import { NoWorkerError, type WholeStatus } from './run-status.js';
 
 const POLL_MS = 500;
 
@@ -11,24 +11,64 @@ interface View {
   end(): void;
 }
 
+/** Longest time without an answer after which a client gives up: long enough for a server that is restarted. */
+const PATIENCE_MS = 5 * 60_000;
+
 /**
- * Shows a run until it ends: a live view on a terminal, a line for each event elsewhere.
+ * Shows a run until it ends: a live view on a terminal, a line for each event elsewhere. Silence is told once, and asked
+ * again.
  *
- * @param look - asks for the status; a passing failure is shown, and asked again
+ * @param look - asks for the status
+ * @throws Error with how to attach again, when no server has answered for `patienceMs`
  */
-export async function watch(look: () => Promise<WholeStatus>, ended: () => boolean): Promise<void> {
+export async function watch(
+  look: () => Promise<WholeStatus>,
+  cluster: string,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
   const view = process.stderr.isTTY ? liveView() : plainView();
+  const again = `start-workflow status --cluster ${cluster} --watch`;
+  const tell = (text: string): void => void process.stderr.write(`${text}\n`);
+  let answered = Date.now();
+  let silent: 'server' | 'worker' | undefined;
+  const fellSilent = (who: 'server' | 'worker', text: string): void => {
+    if (silent !== who) tell(text);
+    silent = who;
+  };
   try {
     for (;;) {
-      const over = ended();
-      const status = await look().catch(() => undefined);
-      if (status !== undefined) view.show(status);
-      if (over || (status !== undefined && status.state !== 'RUNNING')) return;
+      try {
+        const status = await look();
+        view.show(status);
+        if (silent !== undefined) tell('Temporal and its worker answer again');
+        silent = undefined;
+        answered = Date.now();
+        if (status.state !== 'RUNNING') return;
+      } catch (error) {
+        if (error instanceof NoWorkerError) {
+          answered = Date.now();
+          if (error.state !== 'RUNNING') return;
+          fellSilent('worker', `${error.message}; the run waits for it`);
+        } else if (silent === 'server' && Date.now() - answered > patienceMs) {
+          throw new Error(
+            `the Temporal server has not answered for ${Math.round(patienceMs / 1000)} s (${reasonOf(error)}); the run goes on by itself once the server is back; attach again: ${again}`,
+          );
+        } else {
+          fellSilent(
+            'server',
+            'the Temporal server does not answer; the run goes on by itself once it is back; asking again',
+          );
+        }
+      }
       await delay(POLL_MS);
     }
   } finally {
     view.end();
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function plainView(): View {

@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { isGrpcServiceError, ServiceError, type Client } from '@temporalio/client';
 import { noApprovals } from '../workflows/approvals.js';
 import type { StepRecord } from '../workflows/dag.js';
 import { clusterWorkflowId, statusQuery, type RunStatus } from '../workflows/messages.js';
@@ -10,11 +10,33 @@ export interface WholeStatus extends Omit<RunStatus, 'children'> {
   readonly state: string;
 }
 
+/** Longest time that a server may take to answer; a query waits for its worker that long. */
+const ANSWER_MS = 10_000;
+
+/** The server answers, but no worker does; a run waits for one. */
+export class NoWorkerError extends Error {
+  constructor(readonly state: string) {
+    super('no worker answers; start one (npm run worker, or docker compose up)');
+  }
+}
+
 /** Asks the newest run of a cluster, and every workflow that it started, for their status. */
 export async function wholeStatus(client: Client, cluster: string): Promise<WholeStatus> {
+  return client.withDeadline(Date.now() + ANSWER_MS, () => ask(client, cluster));
+}
+
+async function ask(client: Client, cluster: string): Promise<WholeStatus> {
   const workflowId = clusterWorkflowId(cluster);
   const handle = client.workflow.getHandle(workflowId);
-  const [{ status }, root] = await Promise.all([handle.describe(), handle.query(statusQuery)]);
+  const { status } = await handle.describe();
+  const root = await handle.query(statusQuery).catch(async (error: unknown) => {
+    if (isGrpcServiceError(error) || error instanceof ServiceError) {
+      // Whoever describes a run needs no worker: when the server still does, it is the worker that is silent.
+      const described = await client.withDeadline(Date.now() + ANSWER_MS, () => handle.describe());
+      throw new NoWorkerError(described.status.name);
+    }
+    throw error;
+  });
   const children = await Promise.all(
     root.children.map(({ workflowId: child, running }) =>
       client.workflow

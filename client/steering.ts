@@ -15,11 +15,7 @@ import { explain, uiAddress, withTemporal } from './temporal.js';
 export async function status(options: { cluster: string; watch?: true; json?: string | true }): Promise<void> {
   const { cluster } = options;
   await withTemporal(async (client) => {
-    if (options.watch === true)
-      await watch(
-        () => wholeStatus(client, cluster),
-        () => false,
-      );
+    if (options.watch === true) await watch(() => wholeStatus(client, cluster), cluster);
     const now = await wholeStatus(client, cluster).catch((error: unknown) => {
       throw explain(error, cluster);
     });

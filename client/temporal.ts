@@ -35,13 +35,37 @@ export async function withTemporal<T>(use: (client: Client) => Promise<T>): Prom
   }
 }
 
+/** What a run says of itself to whoever is refused because of it; kept by Temporal with the run, over a continue-as-new. */
+export interface RunMemo extends Record<string, unknown> {
+  /** e.g. `add-node node03` */
+  readonly operation: string;
+  readonly startedBy: string;
+}
+
+/** Says who changes the cluster, when a second change was refused (docs/architecture.md, contract 6). */
+export async function explainStart(client: Client, error: unknown, cluster: string): Promise<unknown> {
+  if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return explain(error, cluster);
+  const workflowId = clusterWorkflowId(cluster);
+  const { memo, type, runId } = await client.workflow.getHandle(workflowId).describe();
+  const { operation = type, startedBy = 'somebody' } = (memo ?? {}) as Partial<RunMemo>;
+  // A run that continues as new starts anew for Temporal: the first one tells since when the cluster is held.
+  const { startTime } = await client.workflow
+    .getHandle(workflowId, await firstRun(client, workflowId, runId))
+    .describe();
+  return new UserError(
+    `cluster ${cluster} is being changed already, one change at a time: ${operation}, started ${startTime.toISOString()} by ${startedBy} (workflow ${workflowId}); watch it: start-workflow status --cluster ${cluster} --watch; or end it: start-workflow abort --cluster ${cluster} --reason ...`,
+  );
+}
+
+/** The run that a chain of runs began with; its id stands in the first event of each. */
+async function firstRun(client: Client, workflowId: string, runId: string): Promise<string> {
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+  const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+  return started?.firstExecutionRunId ?? runId;
+}
+
 /** Turns what Temporal says about a run that exists, or does not, into what a user can do. */
 export function explain(error: unknown, cluster: string): unknown {
-  if (error instanceof WorkflowExecutionAlreadyStartedError) {
-    return new UserError(
-      `cluster ${cluster} is being changed by ${clusterWorkflowId(cluster)} already, one change at a time; watch it: start-workflow status --cluster ${cluster} --watch`,
-    );
-  }
   if (error instanceof WorkflowNotFoundError) {
     return new UserError(
       `nothing is running or was run for cluster ${cluster}; start with: start-workflow deploy-ha -f cluster.yaml`,
