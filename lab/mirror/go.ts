@@ -23,14 +23,28 @@ export function debianGo(series: string): string {
  * A compiler by the path or name of its command.
  *
  * @param fix what to do if there is none
+ * @param toolchain value of GOTOOLCHAIN: `local` for the command's own compiler
  */
-export async function goToolchain(command: string, fix: string): Promise<GoToolchain> {
-  const text = await run(command, ['version'], { env: { GOTOOLCHAIN: 'local' } }).catch((error: unknown) => {
+export async function goToolchain(command: string, fix: string, toolchain = 'local'): Promise<GoToolchain> {
+  const text = await run(command, ['version'], { env: { GOTOOLCHAIN: toolchain } }).catch((error: unknown) => {
     throw new LabError(`no Go compiler answers as "${command}": ${fix}`, { cause: error });
   });
   const version = /go(\d+\.\d+(\.\d+)?)/.exec(text)?.[1];
   if (version === undefined) throw new LabError(`"${command} version" answers "${text}": ${fix}`);
   return { command, version };
+}
+
+/**
+ * The compiler of exactly this version: that of the `go` command on PATH, or one that this command fetches as the module
+ * `golang.org/toolchain`, checked against the checksum database (https://go.dev/doc/toolchain).
+ *
+ * @throws LabError if there is no `go` or it is too old to fetch another (before 1.21) and is not that version itself
+ */
+export async function pinnedGo(version: string): Promise<GoToolchain> {
+  const fix = `install Go ${version} and put it first on PATH`;
+  const go = await goToolchain('go', fix, `go${version}`);
+  if (go.version !== version) throw new LabError(`the plan builds with Go ${version}, "go" is ${go.version}: ${fix}`);
+  return go;
 }
 
 /** Whether `version` is `wanted` or newer; both as in a `go` directive, such as `1.26.0` or `1.13`. */
@@ -50,13 +64,13 @@ export function goDirective(goMod: string): string {
 }
 
 /**
- * Environment of a build: the compiler that was chosen and no other (a build must not download one silently), no cgo,
- * and none of the person's own flags.
+ * Environment of a build: the compiler that was chosen and no other (a module must not bring another), no cgo, and none
+ * of the person's own flags.
  */
-export function goEnvironment(cache: string): Record<string, string> {
+export function goEnvironment(go: GoToolchain, cache: string): Record<string, string> {
   return {
     ...{ GOOS: 'linux', GOARCH: 'amd64', CGO_ENABLED: '0' },
-    ...{ GOTOOLCHAIN: 'local', GOFLAGS: '', GOWORK: 'off', GOCACHE: cache },
+    ...{ GOTOOLCHAIN: `go${go.version}`, GOFLAGS: '', GOWORK: 'off', GOCACHE: cache },
   };
 }
 
@@ -70,7 +84,7 @@ export async function copyModule(
 ): Promise<void> {
   const output = await run(go.command, ['mod', 'download', '-json', `${module}@${version}`], {
     cwd: '/',
-    env: { ...goEnvironment(cache), GO111MODULE: 'on' },
+    env: { ...goEnvironment(go, cache), GO111MODULE: 'on' },
   });
   const { Dir: source } = JSON.parse(output) as { Dir: string };
   await cp(source, directory, { recursive: true });

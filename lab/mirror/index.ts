@@ -1,13 +1,12 @@
 import { dirname, join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { LabError } from '../errors.js';
 import { labPaths } from '../paths.js';
 import { buildMirror } from './mirror.js';
 import type { MirrorPlan } from './plan.js';
-import { plan as v1_20_2 } from './plans/v1.20.2.js';
+import { plans } from './plans/index.js';
 import { prerequisites } from './prerequisites.js';
-
-const plans: readonly MirrorPlan[] = [v1_20_2];
+import { buildTool, type ToolName, tools } from './tool.js';
 
 /** The cache that the lab shares with the deployer's artifacts: `ha-kubernetes` in the user's cache. */
 function cacheDirectory(): string {
@@ -19,34 +18,48 @@ export function defaultMirror(kubernetes: string): string {
   return join(cacheDirectory(), 'mirror', kubernetes);
 }
 
+/** Where a tool of the lab stands once it is built: its programs, and the files that they read. */
+export function toolDirectory(name: ToolName): string {
+  return join(cacheDirectory(), 'tools', name);
+}
+
 /** `lab mirror`: fills an artifact mirror from Debian's packages and Go's modules. Results go to stdout, progress to stderr. */
 export function mirrorCommand(): Command {
   return new Command('mirror')
     .description('build the artifacts of a Kubernetes version where the official releases cannot be downloaded')
-    .option('--kubernetes <version>', 'version to build', v1_20_2.kubernetes)
+    .option('--kubernetes <version>', `version to build: ${known()}`, 'v1.20.2')
     .option('--to <directory>', 'where the mirror stands (default: mirror/<version> in the cache)')
-    .option('--prerequisites', 'only print the Debian packages that the build needs, one a line')
-    .action(async (options: { kubernetes: string; to?: string; prerequisites?: true }) => {
-      const plan = planOf(options.kubernetes);
+    .option('--prerequisites', 'only print the Debian packages that the builds need, one a line')
+    .addOption(
+      new Option('--tool <name>', 'build a tool of the lab instead, print where it stands').choices(Object.keys(tools)),
+    )
+    .action(async (options: { kubernetes: string; to?: string; prerequisites?: true; tool?: ToolName }) => {
       if (options.prerequisites === true) {
-        console.log(prerequisites(plan).join('\n'));
+        console.log(prerequisites(plans).join('\n'));
         return;
       }
-      const lock = await buildMirror(
-        plan,
-        join(cacheDirectory(), 'build'),
-        options.to ?? defaultMirror(plan.kubernetes),
-      );
-      console.log(lock);
+      const build = join(cacheDirectory(), 'build');
+      const users = [...plans.map(({ kubernetes }) => kubernetes), ...Object.keys(tools)];
+      if (options.tool !== undefined) {
+        const place = toolDirectory(options.tool);
+        await buildTool(options.tool, build, users, place);
+        console.log(place);
+        return;
+      }
+      const plan = planOf(options.kubernetes);
+      console.log(await buildMirror(plan, build, users, options.to ?? defaultMirror(plan.kubernetes)));
     });
+}
+
+function known(): string {
+  return plans.map(({ kubernetes }) => kubernetes).join(', ');
 }
 
 function planOf(kubernetes: string): MirrorPlan {
   const plan = plans.find((candidate) => candidate.kubernetes === kubernetes);
   if (plan === undefined) {
-    const known = plans.map((candidate) => candidate.kubernetes).join(', ');
     throw new LabError(
-      `no plan builds Kubernetes "${kubernetes}": use one of ${known}, or add one to lab/mirror/plans`,
+      `no plan builds Kubernetes "${kubernetes}": use one of ${known()}, or add one to lab/mirror/plans/index.ts`,
     );
   }
   return plan;

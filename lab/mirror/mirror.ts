@@ -4,8 +4,8 @@ import { type ArtifactLock, mirrorPath } from '../../cluster/artifacts.js';
 import { LabError } from '../errors.js';
 import { say } from '../progress.js';
 import { Apt } from './apt.js';
+import { goCache, openWorkshop } from './cache.js';
 import { artifactStep, builtFile } from './content.js';
-import { goToolchain } from './go.js';
 import { LOCK_FILE, writeLock } from './lock.js';
 import { closureStep, packageSets, packageStep, readClosures } from './packages.js';
 import type { ArtifactPlan, MirrorPlan, Source } from './plan.js';
@@ -14,27 +14,35 @@ import { goModule } from './sources/go-module.js';
 import { kubernetesPrograms } from './sources/kubernetes-programs.js';
 import { kubernetesSource } from './sources/kubernetes-source.js';
 import { staticProgram } from './sources/static-program.js';
-import { type Step, Workshop } from './step.js';
+import type { Step } from './step.js';
 
 /**
  * Fills the mirror of a plan and writes its lock file last. What is there already is not built again.
  *
- * @param cache directory for sources, compiled packages and finished parts
+ * @param cache directory for sources, compiled packages and finished parts, which mirrors of several versions share
+ * @param users all that has something built in that cache; see `Workshop.prune`
  * @param mirror directory of the official releases' layout
  * @returns path of the lock file
  * @throws LabError if a tool or package source is missing, with what to do
  */
-export async function buildMirror(plan: MirrorPlan, cache: string, mirror: string): Promise<string> {
+export async function buildMirror(
+  plan: MirrorPlan,
+  cache: string,
+  users: readonly string[],
+  mirror: string,
+): Promise<string> {
   const start = Date.now();
   const { distribution, codename } = await debianRelease();
   const apt = await Apt.open(join(cache, 'apt'), codename);
-  const workshop = new Workshop(join(cache, 'steps', plan.kubernetes));
-  await workshop.sweep();
-  const sources = await sourceSteps(plan.sources, apt, join(cache, 'go-cache'));
+  const workshop = await openWorkshop(cache);
+  const sources = await sourceSteps(plan.sources, apt, goCache(cache));
+  const packed = plan.artifacts.map((artifact) => ({ artifact, step: artifactStep(artifact, sources) }));
+  const closureOf = closureStep(apt, codename, plan.packages);
+  await workshop.claim(plan.kubernetes, [...packed.map(({ step }) => step), closureOf]);
 
   const artifacts: ArtifactLock['artifacts'] = [];
-  for (const artifact of plan.artifacts) {
-    const { file, sha256 } = await builtFile(await workshop.output(artifactStep(artifact, sources)));
+  for (const { artifact, step } of packed) {
+    const { file, sha256 } = await builtFile(await workshop.output(step));
     await place(file, join(mirror, mirrorPath(artifact)));
     const { name, version, url, content } = artifact;
     artifacts.push({
@@ -47,8 +55,10 @@ export async function buildMirror(plan: MirrorPlan, cache: string, mirror: strin
     });
   }
 
-  const closures = await readClosures(await workshop.output(closureStep(apt, codename, plan.packages)));
-  const packages = await workshop.output(packageStep(apt, closures));
+  const closures = await readClosures(await workshop.output(closureOf));
+  const packagesOf = packageStep(apt, closures);
+  await workshop.claim(plan.kubernetes, [packagesOf]);
+  const packages = await workshop.output(packagesOf);
   const prefix = `packages/${distribution}`;
   for (const file of await readdir(packages)) await place(join(packages, file), join(mirror, prefix, file));
 
@@ -59,7 +69,7 @@ export async function buildMirror(plan: MirrorPlan, cache: string, mirror: strin
     images: plan.artifacts.flatMap(imageOf),
     packages: await packageSets(closures, packages, distribution, prefix),
   });
-  await workshop.prune();
+  await workshop.prune(plan.kubernetes, users);
   say(`mirror of Kubernetes ${plan.kubernetes} in ${mirror}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
   return lock;
 }
@@ -91,7 +101,7 @@ async function sourceSteps(
         steps[name] = await kubernetesPrograms(name, recipe, source(recipe.source), goCache);
         break;
       case 'go-module':
-        steps[name] = goModule(name, recipe, await goToolchain('go', 'install Go and put it on PATH'), goCache);
+        steps[name] = await goModule(name, recipe, goCache, recipe.cgo && source(recipe.cgo.libraries));
         break;
       case 'static-program':
         steps[name] = staticProgram(name, recipe, source(recipe.source));

@@ -50,14 +50,30 @@ export interface GoModule {
   readonly kind: 'go-module';
   readonly module: string;
   readonly version: string;
+  /** Go that compiles it, exactly, e.g. `1.26.8`. */
+  readonly go: string;
   /** Output name -> package inside the module. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Files and directories of the module that stand in the output too, under the same path. */
+  readonly copy?: readonly string[];
+  /**
+   * Version of the modules that live in the same repository and that its go.mod takes from directories there: the
+   * registry has them as modules of their own.
+   */
+  readonly siblings?: string;
   /** Arguments of `go mod edit` before the build, to replace or drop requirements. */
   readonly edit?: readonly string[];
   /** Packages whose blank imports are taken out of a file: they cannot be built here, and are not needed. */
   readonly dropImports?: { readonly file: string; readonly packages: readonly string[] };
   /** Go variables set at link time. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** For a program with parts in C. */
+  readonly cgo?: {
+    /** Source with the headers, static libraries and pkg-config files that they need. */
+    readonly libraries: string;
+    /** Build tags. */
+    readonly tags: readonly string[];
+  };
 }
 
 /** A C program of one file, linked statically. */

@@ -1,8 +1,8 @@
 import type { MirrorPlan, Source } from './plan.js';
 
-/** Debian packages that building the mirror of `plan` needs on this machine, sorted. */
-export function prerequisites(plan: MirrorPlan): string[] {
-  const needed = Object.values(plan.sources).flatMap(packagesFor);
+/** Debian packages that building the mirrors of `plans` needs on this machine, sorted. */
+export function prerequisites(plans: readonly MirrorPlan[]): string[] {
+  const needed = plans.flatMap(({ sources }) => Object.values(sources).flatMap(packagesFor));
   return [...new Set(['debian-archive-keyring', 'dpkg', ...needed])].sort();
 }
 
@@ -15,8 +15,8 @@ function packagesFor(source: Source): string[] {
     case 'kubernetes-programs':
       return [`golang-${source.go}-go`];
     case 'go-module':
-      // The modules' own go.mod says how new a Go they need; Debian's may be too old for some.
-      return ['ca-certificates'];
+      // Their compiler is pinned, and newer than Debian's.
+      return ['ca-certificates', ...(source.cgo === undefined ? [] : ['gcc', 'libc6-dev', 'pkg-config'])];
     case 'static-program':
       return ['gcc', 'libc6-dev'];
   }

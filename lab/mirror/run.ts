@@ -10,7 +10,14 @@ export interface RunOptions {
 }
 
 /**
- * Runs a command at low priority, so that a build leaves the machine usable, and returns its stdout.
+ * A nice value counts only among processes of one session where the kernel groups sessions (autogroup): the command gets
+ * a session of its own, and the session the same niceness. Kernels without autogroup have no such file.
+ */
+const politely = ['setsid', 'sh', '-c', '{ echo 19 >/proc/self/autogroup; } 2>/dev/null; exec nice -n 19 "$@"', 'sh'];
+
+/**
+ * Runs a command at the lowest priority, so that a build leaves the machine to whoever else works on it, and returns its
+ * stdout.
  *
  * @throws LabError with the command and the end of what it wrote
  */
@@ -23,7 +30,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   };
   try {
     // A builder that is killed takes its compilers with it: left alone, they would race with those of the next run.
-    const command = execa('setpriv', ['--pdeathsig', 'KILL', 'nice', '-n', '10', file, ...args], settings);
+    const command = execa('setpriv', ['--pdeathsig', 'KILL', ...politely, file, ...args], settings);
     if (options.onLine !== undefined) {
       for await (const line of command.iterable({ from: 'stderr' })) options.onLine(line);
     }

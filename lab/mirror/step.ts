@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { say, withProgress } from '../progress.js';
 import { run } from './run.js';
@@ -38,13 +38,18 @@ export function recipeHash(
 
 /**
  * Runs steps and keeps their outputs in `directory`. An output appears under its final name only once it is whole, so
- * a builder that was killed goes on where it was.
+ * a builder that was killed goes on where it was. Several users (the mirrors of several versions) share one directory:
+ * a step that two of them have runs once, and an output stays as long as one of them needs it.
  */
 export class Workshop {
   readonly #outputs = new Map<Step, Promise<string>>();
   readonly #hashes = new Map<Step, Promise<string>>();
+  /** One file a user: the names of the outputs that it needs. */
+  readonly #needs: string;
 
-  constructor(private readonly directory: string) {}
+  constructor(private readonly directory: string) {
+    this.#needs = join(directory, NEEDS);
+  }
 
   /** Output directory of `step`: the kept one, or a new one. */
   output(step: Step): Promise<string> {
@@ -60,13 +65,48 @@ export class Workshop {
     }
   }
 
-  /** Removes outputs of recipes that none of the steps seen so far has; the kept ones are all that the next run needs. */
-  async prune(): Promise<void> {
-    const wanted = new Set<string>();
-    for (const [step, hash] of this.#hashes) wanted.add(outputName(step, await hash));
-    for (const name of await readdir(this.directory)) {
-      if (!wanted.has(name) && !partialName.test(name)) await removeTree(join(this.directory, name));
+  /**
+   * Notes, before they are built, that `user` needs the outputs of `steps` and of their inputs: from now on no other
+   * builder prunes them.
+   */
+  async claim(user: string, steps: readonly Step[]): Promise<void> {
+    for (const step of steps) await this.#hash(step);
+    await this.#writeNeeds(user, [...(await this.#neededBy(user)), ...(await this.#seen())]);
+  }
+
+  /**
+   * Removes outputs that nobody needs any more. `user` needs those of the steps seen so far: all that its next run
+   * will ask for. What others claimed stays.
+   *
+   * @param users all users that there still are; the claims of others are void
+   */
+  async prune(user: string, users: readonly string[]): Promise<void> {
+    await this.#writeNeeds(user, await this.#seen());
+    for (const name of await readdir(this.#needs)) {
+      if (!users.includes(name) && !partialName.test(name)) await removeTree(join(this.#needs, name));
     }
+    const wanted = new Set((await Promise.all(users.map((one) => this.#neededBy(one)))).flat());
+    for (const name of await readdir(this.directory)) {
+      if (name === NEEDS || wanted.has(name) || partialName.test(name)) continue;
+      await removeTree(join(this.directory, name));
+    }
+  }
+
+  async #seen(): Promise<string[]> {
+    return Promise.all([...this.#hashes].map(async ([step, hash]) => outputName(step, await hash)));
+  }
+
+  async #neededBy(user: string): Promise<string[]> {
+    const text = await readFile(join(this.#needs, user), 'utf8').catch(() => '');
+    return text.split('\n').filter((name) => name !== '');
+  }
+
+  async #writeNeeds(user: string, names: readonly string[]): Promise<void> {
+    const file = join(this.#needs, user);
+    const partial = `${file}.partial-${process.pid}`;
+    await mkdir(this.#needs, { recursive: true });
+    await writeFile(partial, [...new Set(names)].sort().join('\n'));
+    await rename(partial, file);
   }
 
   #hash(step: Step): Promise<string> {
@@ -106,6 +146,8 @@ export class Workshop {
     return target;
   }
 }
+
+const NEEDS = 'needs';
 
 const partialName = /\.partial-(\d+)$/;
 

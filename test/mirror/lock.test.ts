@@ -4,11 +4,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { parse } from 'yaml';
 import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
-import { artifactStep } from '../../lab/mirror/content.js';
 import { lockText, writeLock } from '../../lab/mirror/lock.js';
 import { plan } from '../../lab/mirror/plans/v1.20.2.js';
-import { prerequisites } from '../../lab/mirror/prerequisites.js';
-import type { Step } from '../../lab/mirror/step.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const digest = 'a'.repeat(64);
@@ -58,22 +55,4 @@ void test('the lock of the official releases is valid and has every program that
     programs.map(({ name }) => name),
   );
   for (const { name, url, version } of official.artifacts) assert.ok(url.includes(version), `${name}: ${url}`);
-});
-
-void test('each artifact of the plan has a name, an address that names its version, and sources that exist', () => {
-  const names = plan.artifacts.map(({ name }) => name);
-  assert.equal(new Set(names).size, names.length);
-  for (const { name, url, version } of plan.artifacts) assert.ok(url.includes(version), `${name}: ${url}`);
-  const step: Step = { name: 'any', recipe: {}, code: [], inputs: {}, run: () => Promise.resolve() };
-  const sources = Object.fromEntries(Object.keys(plan.sources).map((name) => [name, step]));
-  for (const artifact of plan.artifacts) artifactStep(artifact, sources);
-  const [artifact] = plan.artifacts;
-  assert.ok(artifact);
-  assert.throws(() => artifactStep(artifact, {}), /kubernetes-server refers to an unknown source "kubernetes"/);
-});
-
-void test('the prerequisites of the plan name its compilers', () => {
-  const needed = prerequisites(plan);
-  for (const name of ['golang-1.19-go', 'dpkg-dev', 'gcc']) assert.ok(needed.includes(name), name);
-  assert.deepEqual(needed, [...new Set(needed)].sort());
 });

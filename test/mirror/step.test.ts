@@ -76,6 +76,9 @@ void test('leftovers of a killed builder are removed, those of a running one are
   assert.deepEqual((await readdir(directory)).sort(), ['etcd-0123', running]);
 });
 
+const outputs = async (directory: string): Promise<string[]> =>
+  (await readdir(directory)).filter((name) => name !== 'needs').sort();
+
 void test('pruning removes outputs of former recipes, and keeps the inputs of what is kept', async (t) => {
   const directory = await temporaryDirectory(t);
   const build = async (text: string): Promise<Workshop> => {
@@ -84,12 +87,40 @@ void test('pruning removes outputs of former recipes, and keeps the inputs of wh
     return workshop;
   };
   await build('one');
-  const former = await readdir(directory);
+  const former = await outputs(directory);
   await build('two');
-  const current = (await readdir(directory)).filter((name) => !former.includes(name)).sort();
+  const current = (await outputs(directory)).filter((name) => !former.includes(name));
   const partial = `etcd-0123.partial-${process.pid}`;
   await mkdir(join(directory, partial));
   // Nothing is built this time: the archive is there, and its input is not even asked for.
-  await (await build('two')).prune();
-  assert.deepEqual((await readdir(directory)).sort(), [...current, partial].sort());
+  await (await build('two')).prune('v1', ['v1']);
+  assert.deepEqual(await outputs(directory), [...current, partial].sort());
+});
+
+void test('what two users need is built once, and stays until neither needs it', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const build = async (user: string, users: string[], ...texts: string[]): Promise<[number, string[]]> => {
+    const workshop = new Workshop(directory);
+    const steps = texts.map((text) => counted(text, text));
+    for (const { step } of steps) await workshop.output(step);
+    await workshop.prune(user, users);
+    const names = (await outputs(directory)).map((name) => name.replace(/-[0-9a-f]+$/, ''));
+    return [steps.reduce((sum, { runs }) => sum + runs(), 0), names];
+  };
+  assert.deepEqual(await build('v1', ['v1', 'v2'], 'flannel', 'etcd34'), [2, ['etcd34', 'flannel']]);
+  assert.deepEqual(await build('v2', ['v1', 'v2'], 'flannel', 'etcd36'), [1, ['etcd34', 'etcd36', 'flannel']]);
+  // The first user's plan is gone: what only it needed goes too.
+  assert.deepEqual(await build('v2', ['v2'], 'flannel', 'etcd36'), [0, ['etcd36', 'flannel']]);
+});
+
+void test('what a builder has claimed is not pruned by another one that ends first', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const slow = new Workshop(directory);
+  const early = counted('early', 'text').step;
+  await slow.claim('v1', [counted('late', 'text', { early }).step]);
+  await slow.output(early);
+  await new Workshop(directory).prune('v2', ['v1', 'v2']);
+  assert.deepEqual((await outputs(directory)).length, 1);
+  await slow.prune('v1', ['v1', 'v2']);
+  assert.deepEqual((await outputs(directory)).length, 1);
 });

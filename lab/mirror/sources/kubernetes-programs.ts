@@ -30,7 +30,7 @@ export async function kubernetesPrograms(
       let compiled = 0;
       await run(go.command, ['build', '-v', ...flags, '-o', `${output}/`, ...packages], {
         cwd: join(gopath, TREE),
-        env: { ...goEnvironment(goCache), GO111MODULE: 'off', GOPATH: gopath },
+        env: { ...goEnvironment(go, goCache), GO111MODULE: 'off', GOPATH: gopath },
         onLine: (line) => {
           detail(`${++compiled} packages compiled, now ${line.replace('k8s.io/kubernetes/vendor/', '')}`);
         },

@@ -42,7 +42,7 @@ export async function kubernetesSource(
         await copyModule(go, goCache, module, replacement, place);
       }
       detail('generating OpenAPI definitions');
-      const environment = { ...goEnvironment(goCache), GO111MODULE: 'off', GOPATH: output };
+      const environment = { ...goEnvironment(go, goCache), GO111MODULE: 'off', GOPATH: output };
       const generator = join(scratch, 'openapi-gen');
       await run(go.command, ['build', '-trimpath', '-o', generator, './vendor/k8s.io/kube-openapi/cmd/openapi-gen'], {
         cwd: tree,

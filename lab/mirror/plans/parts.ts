@@ -1,0 +1,206 @@
+import type { ArtifactPlan, DebianPackages, GoModule, ImageConfig, RootfsPart, Source, SourceFile } from '../plan.js';
+
+/** The Go that compiles all modules, whatever Kubernetes they are for: what two versions share is compiled once. */
+export const GO = '1.26.8';
+
+/** The six programs of Kubernetes that a deployment installs. */
+export const kubernetesPrograms = [
+  ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
+  ...['kubectl', 'kubelet', 'kube-proxy'],
+];
+
+/** Packages that every host gets. */
+export const hostPackages = ['chrony', 'conntrack', 'ebtables', 'ethtool', 'haproxy', 'ipset', 'iptables', 'socat'];
+
+export const busybox: DebianPackages = { kind: 'debian-packages', packages: ['busybox-static'] };
+const busyboxProgram: SourceFile = { source: 'busybox', path: 'bin/busybox' };
+
+const FLANNEL = '0.28.10';
+
+const flannel: GoModule = {
+  kind: 'go-module',
+  module: 'github.com/flannel-io/flannel',
+  version: `v${FLANNEL}`,
+  go: GO,
+  programs: { flanneld: '.' },
+  // udp needs cgo; tencentvpc needs a module that the registry does not serve.
+  dropImports: {
+    file: 'main.go',
+    packages: ['github.com/flannel-io/flannel/pkg/backend/tencentvpc', 'github.com/flannel-io/flannel/pkg/backend/udp'],
+  },
+  variables: { 'github.com/flannel-io/flannel/pkg/version.Version': `v${FLANNEL}` },
+};
+
+const flannelTools: DebianPackages = {
+  kind: 'debian-packages',
+  packages: [
+    ...['iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libmnl0', 'libnetfilter-conntrack3'],
+    ...['libnfnetlink0', 'libnftnl11', 'libc6'],
+    ...['nftables', 'libnftables1', 'libedit2', 'libbsd0', 'libmd0', 'libtinfo6', 'libgmp10', 'libjansson4'],
+    ...['iproute2', 'libbpf1', 'libcap2', 'libdb5.3', 'libelf1', 'libselinux1', 'libpcre2-8-0', 'zlib1g'],
+  ],
+};
+
+/** flannel's own image has the same: the tools of Debian choose nft underneath, as the hosts' do. */
+const iptablesLinks: readonly RootfsPart[] = ['iptables', 'ip6tables'].flatMap((family) =>
+  ['', '-save', '-restore'].map((tool) => ({
+    kind: 'symlink' as const,
+    to: `usr/sbin/${family}${tool}`,
+    target: 'xtables-nft-multi',
+  })),
+);
+
+const systemPath: ImageConfig['Env'] = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+
+/** The seed's test application (ikubernetes/myapp:v1): "/" names the version and the pod that answers. */
+const myapp = `#!/bin/sh
+trap 'exit 0' TERM INT
+mkdir -p /www
+echo "Hello MyApp | Version: v1 | Pod: $(hostname)" >/www/index.html
+hostname >/www/hostname.html
+httpd -f -p 80 -h /www &
+wait
+`;
+
+/** What {@link commonArtifacts} are packed from. */
+export const commonSources: Readonly<Record<string, Source>> = {
+  busybox,
+  'flannel-cni-plugin': {
+    kind: 'go-module',
+    module: 'github.com/containernetworking/plugins',
+    version: 'v0.9.1',
+    go: GO,
+    programs: { flannel: './plugins/meta/flannel' },
+  },
+  flannel,
+  'flannel-tools': flannelTools,
+};
+
+/** The network's parts and the test application: the same for every version of Kubernetes. */
+export const commonArtifacts: readonly ArtifactPlan[] = [
+  {
+    // The last release of the CNI plugins that has flannel's; its own module is not in the Go registry.
+    name: 'flannel-cni-plugin',
+    version: '0.9.1',
+    url: 'https://github.com/containernetworking/plugins/releases/download/v0.9.1/cni-plugins-linux-amd64-v0.9.1.tgz',
+    content: { kind: 'tar.gz', members: members('./', 'flannel-cni-plugin', '', ['flannel']) },
+  },
+  image('flannel', FLANNEL, `ghcr.io/flannel-io/flannel:v${FLANNEL}`, {
+    config: { Entrypoint: ['/opt/bin/flanneld'], Env: systemPath },
+    rootfs: [
+      { kind: 'tree', source: 'flannel-tools', exclude: '^(usr/share|usr/lib/x86_64-linux-gnu/gconv)/' },
+      ...iptablesLinks,
+      { kind: 'busybox', from: busyboxProgram },
+      { kind: 'file', from: { source: 'flannel', path: 'flanneld' }, to: 'opt/bin/flanneld' },
+    ],
+  }),
+  image('myapp', 'v1', 'docker.io/ikubernetes/myapp:v1', {
+    config: { Entrypoint: ['/myapp'], Env: systemPath, ExposedPorts: { '80/tcp': {} } },
+    rootfs: [
+      { kind: 'busybox', from: busyboxProgram },
+      { kind: 'text', text: myapp, to: 'myapp', mode: 0o755 },
+    ],
+  }),
+];
+
+/** The program files of the CNI plugins' archive. */
+export function cniPlugins(version: string, directory: string, names: readonly string[]): ArtifactPlan {
+  return {
+    name: 'cni-plugins',
+    version,
+    url: `https://github.com/containernetworking/plugins/releases/download/v${version}/cni-plugins-linux-amd64-v${version}.tgz`,
+    content: { kind: 'tar.gz', members: members('./', 'cni-plugins', directory, names) },
+  };
+}
+
+/** Kubernetes' six programs, from the source `kubernetes`. */
+export function kubernetesServer(version: string): ArtifactPlan {
+  return {
+    name: 'kubernetes-server',
+    version,
+    url: `https://dl.k8s.io/v${version}/kubernetes-server-linux-amd64.tar.gz`,
+    content: {
+      kind: 'tar.gz',
+      members: members('kubernetes/server/bin/', 'kubernetes', '', kubernetesPrograms),
+    },
+  };
+}
+
+/** etcd's programs; each file of the archive is described by where a source has it. */
+export function etcd(version: string, files: Readonly<Record<string, SourceFile>>): ArtifactPlan {
+  const directory = `etcd-v${version}-linux-amd64`;
+  return {
+    name: 'etcd',
+    version,
+    url: `https://github.com/etcd-io/etcd/releases/download/v${version}/${directory}.tar.gz`,
+    content: {
+      kind: 'tar.gz',
+      members: Object.fromEntries(Object.entries(files).map(([name, file]) => [`${directory}/${name}`, file])),
+    },
+  };
+}
+
+/** containerd's programs, which stand in `directory` of the source `containerd`. */
+export function containerd(version: string, directory: string): ArtifactPlan {
+  return {
+    name: 'containerd',
+    version,
+    url: `https://github.com/containerd/containerd/releases/download/v${version}/containerd-${version}-linux-amd64.tar.gz`,
+    content: {
+      kind: 'tar.gz',
+      members: members('bin/', 'containerd', directory, ['containerd', 'containerd-shim-runc-v2', 'ctr']),
+    },
+  };
+}
+
+/** runc, from the source `runc`. */
+export function runc(version: string, path: string): ArtifactPlan {
+  return {
+    name: 'runc',
+    version,
+    url: `https://github.com/opencontainers/runc/releases/download/v${version}/runc.amd64`,
+    content: { kind: 'file', file: { source: 'runc', path } },
+  };
+}
+
+/** An image that is one static program at its root, named as the source that has it. */
+export function programImage(
+  program: string,
+  version: string,
+  reference: string,
+  config: Omit<ImageConfig, 'Entrypoint'> = {},
+): ArtifactPlan {
+  return image(program, version, reference, {
+    config: { Entrypoint: [`/${program}`], ...config },
+    rootfs: [{ kind: 'file', from: { source: program, path: program }, to: program }],
+  });
+}
+
+/** CoreDNS, from the source `coredns`. */
+export function corednsImage(version: string, reference: string): ArtifactPlan {
+  return programImage('coredns', version, reference, { ExposedPorts: { '53/tcp': {}, '53/udp': {} } });
+}
+
+function image(
+  name: string,
+  version: string,
+  reference: string,
+  content: { readonly config: ImageConfig; readonly rootfs: readonly RootfsPart[] },
+): ArtifactPlan {
+  const tag = reference.slice(reference.lastIndexOf(':') + 1);
+  return {
+    name: `image-${name}`,
+    version,
+    url: `https://images.ha-kubernetes.invalid/${name}-${tag}.tar`,
+    content: { kind: 'image', reference, ...content },
+  };
+}
+
+function members(
+  prefix: string,
+  source: string,
+  directory: string,
+  names: readonly string[],
+): Record<string, SourceFile> {
+  return Object.fromEntries(names.map((name) => [prefix + name, { source, path: directory + name }]));
+}
