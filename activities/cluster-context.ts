@@ -1,5 +1,4 @@
 import { homedir } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { ArtifactLock } from '../cluster/artifacts.js';
 import { componentState, type Component } from '../cluster/components/index.js';
@@ -12,7 +11,7 @@ import type { ArtifactCache } from './artifacts/artifact-cache.js';
 import { ArtifactCatalog } from './artifacts/artifact-catalog.js';
 import type { FetchOptions } from './artifacts/fetch-artifact.js';
 import { packageSource } from './artifacts/package-source.js';
-import { loadLock } from './artifacts/artifact-lock.js';
+import { loadLock, officialLock } from './artifacts/artifact-lock.js';
 import { Content } from './content.js';
 import { withText, type ContentResolver } from './host-state/content.js';
 import type { PackageSource } from './host-state/packages.js';
@@ -119,13 +118,14 @@ export class ClusterContexts {
       );
     }
     const { spec } = validated;
-    return new ClusterContext(spec, store, await loadLock(lockPath(spec)), this.cache, this.log);
+    return new ClusterContext(
+      spec,
+      store,
+      await loadLock(spec.artifacts.lock ?? (await officialLock(spec.kubernetes))),
+      this.cache,
+      this.log,
+    );
   }
-}
-
-/** The lock file that the spec names, or the one that comes with this version of Kubernetes. */
-function lockPath(spec: ClusterSpec): string {
-  return spec.artifacts.lock ?? fileURLToPath(new URL(`../../cluster/locks/${spec.kubernetes}.yaml`, import.meta.url));
 }
 
 function sshTarget(spec: ClusterSpec, name: string, store: ClusterStore): SshTarget {

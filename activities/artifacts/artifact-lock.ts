@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
 import { ArtifactError } from './artifact-error.js';
@@ -17,6 +19,23 @@ export async function loadLock(path: string): Promise<ArtifactLock> {
     throw badLock(path, problems.join('; '));
   }
   return parsed.data;
+}
+
+/** The lock files of the official releases that come with the project. */
+const officialLocks = fileURLToPath(new URL('../../../cluster/locks', import.meta.url));
+
+/**
+ * Path of the lock file of the official releases of a Kubernetes version.
+ *
+ * @throws ArtifactError, permanent, with the versions that there are, if no such file comes with the project.
+ */
+export async function officialLock(kubernetes: string): Promise<string> {
+  const known = (await readdir(officialLocks)).map((file) => file.replace(/\.yaml$/, '')).sort();
+  if (known.includes(kubernetes)) return join(officialLocks, `${kubernetes}.yaml`);
+  throw new ArtifactError(
+    `no lock file with the digests of the official releases of Kubernetes ${kubernetes} comes with this project: use one of ${known.join(', ')}, or name a lock file that you trust in artifacts.lock, as a mirror has one (docs/mirror.md)`,
+    { retryable: false },
+  );
 }
 
 async function readYaml(path: string): Promise<unknown> {

@@ -9,7 +9,7 @@ import { pack } from 'tar-stream';
 import { ArtifactCache } from '../../activities/artifacts/artifact-cache.js';
 import { ArtifactCatalog } from '../../activities/artifacts/artifact-catalog.js';
 import { ArtifactError } from '../../activities/artifacts/artifact-error.js';
-import { loadLock } from '../../activities/artifacts/artifact-lock.js';
+import { loadLock, officialLock } from '../../activities/artifacts/artifact-lock.js';
 import { type Artifact, artifactLockSchema, mirrorPath } from '../../cluster/artifacts.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -138,4 +138,12 @@ test('a lock file is read, and each of its mistakes is named with its place', as
     await assert.rejects(loadLock(path), message);
   }
   await assert.rejects(loadLock(`${path}.missing`), /ENOENT/);
+});
+
+test('a version without official digests is refused with the versions that have them, and with what else can be done', async () => {
+  assert.equal((await loadLock(await officialLock('v1.20.2'))).kubernetes, 'v1.20.2');
+  await assert.rejects(
+    officialLock('v1.36.99'),
+    /releases of Kubernetes v1\.36\.99 comes with this project: use one of v1\.20\.2, .*, or name a lock file .* artifacts\.lock/,
+  );
 });

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { parse } from 'yaml';
 import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
 import { lockText, writeLock } from '../../lab/mirror/lock.js';
-import { plan } from '../../lab/mirror/plans/v1.20.2.js';
+import { plans } from '../../lab/mirror/plans/index.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const digest = 'a'.repeat(64);
@@ -46,13 +46,17 @@ void test('a lock that breaks the schema is not written', () => {
   assert.throws(() => lockText({ ...lock, artifacts: [{ ...artifact, sha256: 'abc' }] }), /64 lower-case hexadecimal/);
 });
 
-void test('the lock of the official releases is valid and has every program that the mirror has', async () => {
-  const text = await readFile(join(import.meta.dirname, '../../../cluster/locks/v1.20.2.yaml'), 'utf8');
-  const official = artifactLockSchema.parse(parse(text));
-  const programs = plan.artifacts.filter(({ content }) => content.kind !== 'image');
-  assert.deepEqual(
-    official.artifacts.map(({ name }) => name),
-    programs.map(({ name }) => name),
-  );
-  for (const { name, url, version } of official.artifacts) assert.ok(url.includes(version), `${name}: ${url}`);
+void test('each lock of official releases is valid, and names what the mirror of its minor has', async () => {
+  const directory = join(import.meta.dirname, '../../../cluster/locks');
+  for (const file of await readdir(directory)) {
+    const official = artifactLockSchema.parse(parse(await readFile(join(directory, file), 'utf8')));
+    assert.equal(`${official.kubernetes}.yaml`, file);
+    const minor = official.kubernetes.replace(/\d+$/, '');
+    const plan = plans.find(({ kubernetes }) => kubernetes.startsWith(minor));
+    assert.deepEqual(
+      official.artifacts.map(({ name }) => name),
+      plan?.artifacts.filter(({ content }) => content.kind !== 'image').map(({ name }) => name),
+    );
+    for (const { name, url, version } of official.artifacts) assert.ok(url.includes(version), `${name}: ${url}`);
+  }
 });
