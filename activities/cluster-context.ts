@@ -16,6 +16,7 @@ import { Content } from './content.js';
 import { withText, type ContentResolver } from './host-state/content.js';
 import type { PackageSource } from './host-state/packages.js';
 import { KubernetesApi } from './kubernetes/kubernetes-api.js';
+import { UNDO_DIRECTORY, type UndoJournal } from './host-state/undo-journal.js';
 import { SshPool, type RemoteHost } from './ssh/connection-pool.js';
 import type { SshTarget } from './ssh/target.js';
 import type { ClusterStore, StateStore } from './state-store/state-store.js';
@@ -76,6 +77,11 @@ export class ClusterContext {
   /** Where a host's packages come from. */
   async packages(names: readonly string[], facts: HostFacts, signal: AbortSignal): Promise<PackageSource> {
     return packageSource(this.lock, facts.distribution, names, { ...this.fetching, signal });
+  }
+
+  /** Where hosts write down what they were before this cluster. */
+  get journal(): UndoJournal {
+    return { directory: UNDO_DIRECTORY, cluster: this.spec.name };
   }
 
   async close(): Promise<void> {

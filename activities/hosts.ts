@@ -50,6 +50,7 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
         const { changes } = await applyHostState(context.host(name), state, {
           content: context.resolver,
           packages: await context.packages(state.packages, facts, signal),
+          journal: context.journal,
           signal,
           onProgress: progress,
         });

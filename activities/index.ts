@@ -4,6 +4,7 @@ import { drillActivities } from './drill.js';
 import { hostActivities } from './hosts.js';
 import { nodeActivities } from './nodes.js';
 import { planActivities } from './plans.js';
+import { removalActivities } from './removal.js';
 import { certificateActivities } from './certificates.js';
 
 /** Everything that a workflow can ask the outside world for. */
@@ -16,6 +17,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...clusterActivities(dependencies),
     ...nodeActivities(dependencies),
     ...drillActivities(dependencies),
+    ...removalActivities(dependencies),
   };
 }
 

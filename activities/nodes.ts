@@ -56,7 +56,13 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
           directories: [{ path: '/etc/kubernetes', owner: 'root:root', mode: 0o755 }],
           files: [{ path: BOOTSTRAP_KUBECONFIG, mode: 0o600, owner: 'root:root', content: { kind: 'text', text } }],
         },
-        { content: context.resolver, packages: { kind: 'distribution' }, signal, onProgress: progress },
+        {
+          content: context.resolver,
+          packages: { kind: 'distribution' },
+          journal: context.journal,
+          signal,
+          onProgress: progress,
+        },
       );
       return { changed: changes.length, note: `token ${tokenId(context, name)} (its public half)` };
     }),

@@ -1,3 +1,4 @@
+import { destroySteps } from '../cluster/destroy-steps.js';
 import { addNodeSteps, deploySteps, type Step } from '../cluster/steps.js';
 import { hostByName } from '../cluster/topology.js';
 import { PreconditionError } from './activity.js';
@@ -8,6 +9,7 @@ import type { ActivityDependencies } from './dependencies.js';
 export interface PlanActivities {
   planDeployment(reference: SpecReference): Promise<Step[]>;
   planNode(reference: SpecReference, host: string): Promise<Step[]>;
+  planDestruction(reference: SpecReference): Promise<Step[]>;
 }
 
 export function planActivities({ contexts }: ActivityDependencies): PlanActivities {
@@ -20,6 +22,9 @@ export function planActivities({ contexts }: ActivityDependencies): PlanActiviti
       const host = hostByName(spec, name);
       if (!host.roles.includes('node')) throw new PreconditionError(`${name} does not have the role node in the spec`);
       return addNodeSteps(host);
+    },
+    async planDestruction(reference) {
+      return destroySteps((await contexts.get(reference)).spec);
     },
   };
 }

@@ -62,12 +62,7 @@ export function judgePreflight(
 ): PreflightAnswer {
   const lines = output.split('\n').map((line) => line.split(' '));
   const value = (key: string): string => lines.find(([name]) => name === key)?.[1] ?? '';
-  const problems: string[] = [];
-  if (value('user') !== '0') {
-    problems.push(
-      `commands run as user ${value('user')}; root is needed; allow passwordless sudo or set ssh.user: root`,
-    );
-  }
+  const problems = notRoot(value('user'));
   if (value('init') !== 'systemd') {
     problems.push(`its first process is ${value('init')}; systemd is needed; use a distribution with systemd`);
   }
@@ -79,15 +74,8 @@ export function judgePreflight(
   if (Number(value('disk')) < DISK_MIB) {
     problems.push(`/var has ${value('disk')} MiB free; ${DISK_MIB} MiB are needed; free some space`);
   }
+  problems.push(...foreignAuthorities(spec, lines, authorities));
   for (const [key, path = '', digest] of lines) {
-    if (key === 'authority') {
-      const name = authorityFiles.find(([file]) => file === path)?.[1] ?? '';
-      if (authorities.get(name) !== digest) {
-        problems.push(
-          `${path} is another cluster's authority than the one in the state store of ${spec.name}; restore that cluster's state store, or clean the host first`,
-        );
-      }
-    }
     if (key === 'etcd-data' && !authorities.has('etcd-ca')) {
       problems.push(
         `${path} holds data of another cluster, and the state store of ${spec.name} has no authority for it; restore the state store, or move the data away`,
@@ -101,4 +89,56 @@ export function judgePreflight(
     }
   }
   return { problems, clockMs: Number(value('clock')) };
+}
+
+/**
+ * Every reason not to remove a cluster from a host, by what {@link preflightScript} printed.
+ *
+ * @param madeBy - the cluster in the host's undo journal; undefined where there is no journal
+ */
+export function judgeRemoval(
+  spec: ClusterSpec,
+  output: string,
+  authorities: ReadonlyMap<string, string>,
+  madeBy: string | undefined,
+): string[] {
+  const lines = output.split('\n').map((line) => line.split(' '));
+  const foreign = foreignAuthorities(spec, lines, authorities);
+  const ours = lines.filter(([key]) => key === 'authority').length > 0 && foreign.length === 0;
+  return [
+    ...notRoot(lines.find(([key]) => key === 'user')?.[1] ?? ''),
+    ...foreign,
+    ...(madeBy === undefined || madeBy === spec.name
+      ? []
+      : [
+          `is part of cluster ${madeBy}, not of ${spec.name}; name the file of ${madeBy}, or take the host out of this one`,
+        ]),
+    ...(ours && madeBy === undefined
+      ? [
+          `is part of ${spec.name} but has no record of what it was before (a version without destroy has deployed it); clean it by hand`,
+        ]
+      : []),
+  ];
+}
+
+function notRoot(user: string): string[] {
+  if (user === '0') return [];
+  return [`commands run as user ${user}; root is needed; allow passwordless sudo or set ssh.user: root`];
+}
+
+/** Marks of another cluster than the one whose authorities the store has. */
+function foreignAuthorities(
+  spec: ClusterSpec,
+  lines: readonly (readonly string[])[],
+  authorities: ReadonlyMap<string, string>,
+): string[] {
+  return lines
+    .filter(([key, path, digest]) => {
+      const name = authorityFiles.find(([file]) => file === path)?.[1] ?? '';
+      return key === 'authority' && authorities.get(name) !== digest;
+    })
+    .map(
+      ([, path = '']) =>
+        `${path} is another cluster's authority than the one in the state store of ${spec.name}; restore that cluster's state store, or clean the host first`,
+    );
 }

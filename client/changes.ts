@@ -71,6 +71,19 @@ export async function failoverDrill(spec: ClusterSpec, lease: LeaseName, options
   }));
 }
 
+/** Starts destroy, follows it, and says what came of it. */
+export async function destroy(spec: ClusterSpec, deleteData: boolean, options: FollowOptions): Promise<void> {
+  const input = { ...(await snapshot(spec)), deleteData };
+  await change<typeof workflows.destroy>(spec, 'destroy', [input], options, (result, run) => ({
+    text: [
+      result.changed === 0 ? 'nothing had to be changed' : `${result.changed} things were undone`,
+      ...result.hosts.map(({ host, changed }) => `${host}: ${changed === 0 ? 'was clean' : `${changed} undone`}`),
+      ...result.hosts.flatMap(({ host, kept }) => kept.map((path) => `data of ${host} is kept there in ${path}`)),
+    ],
+    json: { ...result, ...run },
+  }));
+}
+
 /** The snapshot, with the spec's own deadline for an approval. */
 async function deployInput(spec: ClusterSpec): Promise<DeployInput> {
   return { ...(await snapshot(spec)), approvalDeadlineSeconds: seconds(spec.approvals.deadline) };

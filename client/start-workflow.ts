@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
 import { leaseNames, type LeaseName } from '../cluster/leases.js';
-import { addNode, deployHa, failoverDrill } from './changes.js';
+import { addNode, deployHa, destroy, failoverDrill } from './changes.js';
+import { confirmName } from './confirm.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
 import { plan } from './plan.js';
 import { readSpec } from './spec-file.js';
@@ -45,6 +46,25 @@ program
   .addOption(detach())
   .action((options: ChangeOptions & { lease: LeaseName }) =>
     runCommand(async () => failoverDrill(await readSpec(options.file), options.lease, options)),
+  );
+
+program
+  .command('destroy')
+  .description('bring every host of the file back to what it was before its first deployment')
+  .addOption(file())
+  .option('--confirm <cluster>', 'its name, instead of asking for it; needed without a terminal')
+  .option(
+    '--delete-data',
+    "delete etcd's data, also what an earlier destroy has put aside, instead of putting it aside",
+  )
+  .addOption(json())
+  .addOption(detach())
+  .action((options: ChangeOptions & { confirm?: string; deleteData?: true }) =>
+    runCommand(async () => {
+      const spec = await readSpec(options.file);
+      await confirmName(spec.name, options.confirm);
+      await destroy(spec, options.deleteData === true, options);
+    }),
   );
 
 program

@@ -14,6 +14,36 @@ export interface HostState {
   readonly images: readonly DesiredImage[];
   /** How to know that the component works; run after every apply, and after every apply that changed nothing. */
   readonly ready: readonly Probe[];
+  /** What the component's programs leave on a host by themselves; only its removal needs to know. */
+  readonly traces: Traces;
+}
+
+/** What running leaves behind, beyond everything that the rest of the description puts on a host. */
+export interface Traces {
+  /** Files and directories that programs make; what stood there before the first start stays after a removal. */
+  readonly paths: readonly string[];
+  /** Kernel settings that programs change; they get back the values from before the first start. */
+  readonly sysctls: readonly string[];
+  /** Accounts that the component's packages make, and that stay when the packages go. */
+  readonly accounts: readonly string[];
+  /** What people may want back. */
+  readonly data: readonly Data[];
+  /** What takes away the rest, in this order, once every unit has stopped. */
+  readonly cleanups: readonly Cleanup[];
+}
+
+/** Data of a component that a removal puts aside, or deletes if it is told to. */
+export interface Data {
+  /** What people call it; part of the name under which it is kept. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** A POSIX shell command, to be run as often as it takes, that fails if `title` could not be done. */
+export interface Cleanup {
+  /** A sentence without its subject, e.g. `end every pod`. */
+  readonly title: string;
+  readonly command: string;
 }
 
 /** A system user with a group of the same name, no home directory and no login shell. */
@@ -97,6 +127,8 @@ export interface Probe {
   readonly timeoutSeconds: number;
 }
 
+export const noTraces: Traces = { paths: [], sysctls: [], accounts: [], data: [], cleanups: [] };
+
 /** The empty state, to be spread into a component's own. */
 export const nothing: HostState = {
   packages: [],
@@ -107,4 +139,5 @@ export const nothing: HostState = {
   units: [],
   images: [],
   ready: [],
+  traces: noTraces,
 };

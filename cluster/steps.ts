@@ -19,7 +19,9 @@ export type Action =
   | { readonly kind: 'approve-csr'; readonly host: string }
   | { readonly kind: 'node-ready'; readonly host: string }
   | { readonly kind: 'revoke-token'; readonly host: string }
-  | { readonly kind: 'verify' };
+  | { readonly kind: 'verify' }
+  | { readonly kind: 'remove'; readonly host: string }
+  | { readonly kind: 'remove-kubeconfig' };
 
 export type ManifestSet = 'bootstrap-rbac' | 'flannel' | 'coredns';
 

@@ -6,7 +6,7 @@ import type { ApprovalState, Decision, DecisionReply } from './approvals.js';
 
 /** Names and payloads of everything that clients and workflows say to each other: the only file that both import. */
 
-export type Operation = 'deploy-ha' | 'add-node' | 'failover-drill';
+export type Operation = 'deploy-ha' | 'add-node' | 'failover-drill' | 'destroy';
 
 export interface DeployInput extends SpecReference {
   /** Overrides the spec's deadline for an approval, in seconds. */
@@ -20,6 +20,11 @@ export interface AddNodeInput extends DeployInput {
 export interface DrillInput extends SpecReference {
   /** Lease whose holder is taken away. */
   readonly lease: LeaseName;
+}
+
+export interface DestroyInput extends SpecReference {
+  /** Deletes etcd's data instead of putting it aside. */
+  readonly deleteData: boolean;
 }
 
 export interface Child {

@@ -16,8 +16,16 @@ finish_interrupted() {
   [ -z "$(dpkg --audit)" ] || dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'
 }
 
+# note_packages NAME...
+note_packages() {
+  for package in "$@"; do note_package "$package"; done
+  journal_written
+}
+
 install_online() {
   apt update || fail 'cannot read the package source of the distribution'
+  # All that would come with them: one that is only upgraded has its old version in brackets.
+  note_packages $(apt -s install --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
   apt install --no-install-recommends "$@" || fail "cannot install $*"
 }
 
@@ -28,9 +36,12 @@ check() { [ "$(sha256 <"$1")" = "$2" ] || fail "$1 arrived damaged"; }
 # would refuse to go back.
 install_files() {
   for deb in ${PACKAGE_SPOOL}/*.deb; do
-    has=$(dpkg-query -s "$(dpkg-deb -f "$deb" Package)" 2>/dev/null | sed -n 's/^Version: //p')
+    package=$(dpkg-deb -f "$deb" Package)
+    has=$(dpkg-query -s "$package" 2>/dev/null | sed -n 's/^Version: //p')
+    note_package "$package"
     [ -z "$has" ] || dpkg --compare-versions "$has" lt "$(dpkg-deb -f "$deb" Version)" || rm "$deb"
   done
+  journal_written
   set -- ${PACKAGE_SPOOL}/*.deb
   [ ! -e "$1" ] || apt install --no-install-recommends "$@" || fail 'cannot install the packages that were sent'
   rm -rf ${PACKAGE_SPOOL}

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ArtifactFile, DesiredImage, DesiredUnit, HostState } from '../../cluster/desired-state.js';
+import type { ArtifactFile, DesiredImage, DesiredUnit, HostState, Traces } from '../../cluster/desired-state.js';
 import type { Change, HostObservation, UnitChange } from '../../cluster/host-diff.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { commitFunctions, prepareFunctions } from './apply-script.js';
@@ -8,10 +8,12 @@ import { sysctlPath } from './observe.js';
 import { installPackages, type PackageSource } from './packages.js';
 import { call, script, IMAGE_SPOOL, PACKAGE_SPOOL, temporaryPath } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
+import { journalFunctions, recordCalls, type UndoJournal } from './undo-journal.js';
 
 export interface ApplyOptions extends TransferOptions {
   readonly content: ContentResolver;
   readonly packages: PackageSource;
+  readonly journal: UndoJournal;
 }
 
 /** Directories and accounts. */
@@ -27,6 +29,7 @@ const STOP_TIMEOUT_SECONDS = 100;
  * Makes exactly the given changes, in this order: packages, accounts, directories, then all files at once, then kernel,
  * units and images. It can be interrupted anywhere: files stand under temporary names until they are complete, and the
  * next observation sees what is missing. When it is cancelled, it takes away what stands under such names, if it can.
+ * What was there before is written down first, for the day that somebody wants it back.
  *
  * @param changes - the difference between `state` and `observed`.
  * @throws RemoteError with what failed and why in its message, and everything that was printed in its output.
@@ -67,7 +70,7 @@ async function discard(host: RemoteHost, paths: readonly string[]): Promise<void
 
 async function apply(host: RemoteHost, plan: ApplyPlan, options: ApplyOptions): Promise<void> {
   const packages = plan.what('package');
-  if (packages.length > 0) await installPackages(host, packages, options.packages, options);
+  if (packages.length > 0) await installPackages(host, packages, plan.traces, options.packages, options);
 
   const run = async (title: string, functions: string, calls: readonly string[], timeoutMs: number): Promise<void> => {
     if (calls.length === 0) return;
@@ -75,17 +78,21 @@ async function apply(host: RemoteHost, plan: ApplyPlan, options: ApplyOptions): 
     await host.run({
       title,
       command: 'sh -s',
-      stdin: script(functions, calls),
+      stdin: script(journalFunctions + functions, calls),
       timeoutMs,
       signal: options.signal,
       ...(options.onProgress !== undefined && { onStdoutLine: options.onProgress }),
     });
   };
-  await run('prepare accounts and directories', prepareFunctions, plan.prepareCalls(), PREPARE_TIMEOUT_MS);
+  const records = plan.recordCalls(options.journal);
+  const prepare = plan.prepareCalls();
+  // In whichever script is the first to change something.
+  const [first, then] = prepare.length > 0 ? [[...records, ...prepare], []] : [[], records];
+  await run('prepare accounts and directories', prepareFunctions, first, PREPARE_TIMEOUT_MS);
   const archives = await plan.archives(options.content);
   const parcels = [...plan.fileParcels(), ...archives.map(({ parcel }) => parcel)];
   if (parcels.length > 0) await transfer(host, parcels, options);
-  await run('apply changes', commitFunctions, plan.commitCalls(archives), plan.commitTimeoutMs());
+  await run('apply changes', commitFunctions, [...then, ...plan.commitCalls(archives)], plan.commitTimeoutMs());
 }
 
 /** An image archive on its way, and the images that are wanted of it. */
@@ -120,6 +127,14 @@ class ApplyPlan {
 
   what(kind: Change['kind']): string[] {
     return this.changes.filter((change) => change.kind === kind).map(({ what }) => what);
+  }
+
+  get traces(): Traces {
+    return this.state.traces;
+  }
+
+  recordCalls(journal: UndoJournal): string[] {
+    return recordCalls(this.state, this.changedFiles, this.observed, this.changes, journal);
   }
 
   prepareCalls(): string[] {

@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
+import type { Traces } from '../../cluster/desired-state.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { packageFunctions } from './apply-script.js';
 import { call, script, PACKAGE_SPOOL } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
+import { journalFunctions, openJournal, traceCalls, type UndoJournal } from './undo-journal.js';
 
 /** A .deb file on the worker. */
 export interface LocalFile {
@@ -24,12 +26,17 @@ export type PackageSource =
 /** A slow mirror, and a hundred packages to unpack on a slow disk. */
 const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
 
-/** Installs packages that a host misses; what an interrupted installation left half done is finished first. */
+/**
+ * Installs packages that a host misses; what an interrupted installation left half done is finished first.
+ *
+ * @param traces - what programs of the packages leave: a package may start them.
+ */
 export async function installPackages(
   host: RemoteHost,
   names: readonly string[],
+  traces: Traces,
   source: PackageSource,
-  options: TransferOptions,
+  options: TransferOptions & { readonly journal: UndoJournal },
 ): Promise<void> {
   options.onProgress?.(`installing ${names.join(', ')}`);
   const calls =
@@ -39,7 +46,12 @@ export async function installPackages(
   await host.run({
     title: `install ${names.join(', ')}`,
     command: 'sh -s',
-    stdin: script(packageFunctions, [call('finish_interrupted'), ...calls]),
+    stdin: script(journalFunctions + packageFunctions, [
+      call('finish_interrupted'),
+      openJournal(options.journal),
+      ...traceCalls(traces),
+      ...calls,
+    ]),
     timeoutMs: INSTALL_TIMEOUT_MS,
     signal: options.signal,
   });

@@ -10,8 +10,9 @@ export const BLOCK_END = '# END ha-kubernetes';
  * Where packages and image archives are put for the time of one apply; removed by the next one at the latest. One each:
  * two components of a host may be applied at once, and must not take each other's files for leftovers.
  */
-export const PACKAGE_SPOOL = '/var/cache/ha-kubernetes/packages';
-export const IMAGE_SPOOL = '/var/cache/ha-kubernetes/images';
+export const SPOOL = '/var/cache/ha-kubernetes';
+export const PACKAGE_SPOOL = `${SPOOL}/packages`;
+export const IMAGE_SPOOL = `${SPOOL}/images`;
 
 /** The name under which a file is received: beside its target, so that renaming it is atomic. */
 export function temporaryPath(path: string): string {

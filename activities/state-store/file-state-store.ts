@@ -130,6 +130,16 @@ class FileClusterStore implements ClusterStore {
     await this.files.write(this.kubeconfigPath, text, 0o600);
   }
 
+  async removeKubeconfig(): Promise<boolean> {
+    try {
+      await rm(this.kubeconfigPath);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
   async writeReport(file: string, text: string): Promise<string> {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(file)) {
       throw new StateStoreError(`"${file}" is no name of a report: letters, digits, ".", "_" and "-"`);

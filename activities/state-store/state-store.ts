@@ -27,6 +27,12 @@ export interface ClusterStore {
   /** Writes the operator's admin kubeconfig, readable by its owner alone. */
   writeKubeconfig(text: string): Promise<void>;
   /**
+   * Removes the operator's admin kubeconfig.
+   *
+   * @returns false if there is none.
+   */
+  removeKubeconfig(): Promise<boolean>;
+  /**
    * Writes a report.
    *
    * @param file plain file name, e.g. `deploy-ha-2021-02-08.json`.

@@ -1,7 +1,8 @@
 import type { DesiredFile, HostState } from '../desired-state.js';
-import { nothing } from '../desired-state.js';
+import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
 import { requireSupport } from '../versions.js';
+import { removeLinks, unmountBelow } from './cleanups.js';
 import { BIN, directory, program, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
 
@@ -66,6 +67,29 @@ export function containerRuntimeState(spec: ClusterSpec): HostState {
       },
     ],
     ready: [{ title: 'containerd answers', command: `${BIN}/ctr version >/dev/null`, timeoutSeconds: 30 }],
+    traces: {
+      ...noTraces,
+      paths: [
+        '/var/lib/containerd',
+        '/run/containerd',
+        '/opt/containerd',
+        '/var/lib/cni',
+        '/run/netns',
+        '/run/flannel',
+      ],
+      sysctls: ['net.ipv4.ip_forward'],
+      cleanups: [
+        {
+          title: 'unmount the file systems of containers',
+          command: unmountBelow('/run/containerd', '/var/lib/containerd'),
+        },
+        {
+          title: 'remove the network namespaces of pods',
+          command: `${unmountBelow('/run/netns/cni-')}\nrm -f /run/netns/cni-*`,
+        },
+        { title: 'remove the pod network', command: removeLinks(spec.network.pods) },
+      ],
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { HostState } from '../desired-state.js';
-import { nothing } from '../desired-state.js';
+import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { hostsWithRole } from '../topology.js';
 import { BIN, certificateFile, directory, keyFile, program } from './files.js';
@@ -94,6 +94,7 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
         timeoutSeconds: 60,
       },
     ],
+    traces: { ...noTraces, data: [{ name: 'etcd', path: '/var/lib/etcd/member' }] },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { HostState } from '../desired-state.js';
-import { nothing } from '../desired-state.js';
+import { noTraces, nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { apiName, fullName, hostsWithRole } from '../topology.js';
@@ -60,5 +60,11 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
       spec.hostKind === 'machine'
         ? [{ name: 'chrony.service', enabled: true, running: true, restartOn: [], startTimeoutSeconds: 30 }]
         : [],
+    traces: {
+      ...noTraces,
+      // Packages make these when they are installed, or when their service starts, and purging leaves them.
+      paths: isNode ? ['/var/lib/haproxy', '/run/haproxy', '/run/haproxy-master.sock', '/run/haproxy.pid'] : [],
+      accounts: [...(isNode ? ['haproxy'] : []), ...(spec.hostKind === 'machine' ? ['_chrony'] : [])],
+    },
   };
 }

@@ -42,6 +42,9 @@ const components = {
 
 export type Component = keyof typeof components;
 
+/** All of them, in the order in which they start. */
+export const allComponents = Object.keys(components) as readonly Component[];
+
 /** What `component` wants on the host of the context. */
 export function componentState(component: Component, context: ComponentContext): HostState {
   return components[component](context);

@@ -1,10 +1,11 @@
 import { stringify } from 'yaml';
 import type { HostState } from '../desired-state.js';
-import { nothing } from '../desired-state.js';
+import { noTraces, nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport, type ProxyMode } from '../versions.js';
 import { nodeApiUrl } from './api-endpoint.js';
+import { removeRules } from './cleanups.js';
 import { BIN, directory, kubeconfigFile, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
 
@@ -83,5 +84,21 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
         timeoutSeconds: 60,
       },
     ],
+    traces: {
+      ...noTraces,
+      paths: ['/run/xtables.lock'],
+      // What either mode sets (kube-proxy, proxy/iptables and proxy/ipvs, NewProxier; app/conntrack.go).
+      sysctls: [
+        'net.ipv4.ip_forward',
+        'net.ipv4.conf.all.route_localnet',
+        'net.ipv4.conf.all.arp_ignore',
+        'net.ipv4.conf.all.arp_announce',
+        'net.bridge.bridge-nf-call-iptables',
+        'net.netfilter.nf_conntrack_max',
+        'net.netfilter.nf_conntrack_tcp_timeout_established',
+        'net.netfilter.nf_conntrack_tcp_timeout_close_wait',
+      ],
+      cleanups: [{ title: 'remove the rules of Services', command: removeRules }],
+    },
   };
 }

@@ -1,11 +1,12 @@
 import { stringify } from 'yaml';
 import type { HostState } from '../desired-state.js';
-import { nothing } from '../desired-state.js';
+import { noTraces, nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { dnsServiceAddress } from '../topology.js';
 import { CRI_SOCKET } from './container-runtime.js';
+import { endPods, unmountBelow } from './cleanups.js';
 import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
 
@@ -78,6 +79,23 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
         startTimeoutSeconds: 30,
       },
     ],
+    traces: {
+      ...noTraces,
+      paths: ['/var/log/pods', '/var/log/containers', '/usr/libexec/kubernetes', KUBELET_KUBECONFIG],
+      // What it sets unless told to protect the kernel's defaults (kubelet, cm/container_manager_linux.go).
+      sysctls: [
+        'vm.overcommit_memory',
+        'vm.panic_on_oom',
+        'kernel.panic',
+        'kernel.panic_on_oops',
+        'kernel.keys.root_maxkeys',
+        'kernel.keys.root_maxbytes',
+      ],
+      cleanups: [
+        { title: 'end every pod', command: endPods },
+        { title: 'unmount the volumes of pods', command: unmountBelow('/var/lib/kubelet') },
+      ],
+    },
   };
 }
 

@@ -71,6 +71,7 @@ const withoutServer: [string, ...string[]][] = [
   ['start-workflow', 'deploy-ha', '-f', seed],
   ['start-workflow', 'add-node', 'node03', '-f', seed],
   ['start-workflow', 'failover-drill', '-f', seed],
+  ['start-workflow', 'destroy', '-f', seed, '--confirm', 'mykernel'],
   ['start-workflow', 'plan', '-f', seed],
   ['start-workflow', 'status', '--cluster', 'mykernel'],
   ['start-workflow', 'abort', '--cluster', 'mykernel', '--reason', 'test'],
@@ -102,6 +103,21 @@ test('a master cannot be added as a node', async (t) => {
   const { exitCode, stderr } = await run(t, 'start-workflow', 'add-node', 'master01', '-f', seed);
   assert.equal(exitCode, 2);
   assert.match(stderr, /^error: master01 has roles etcd, control-plane; add-node needs the role node$/);
+});
+
+test('destroy without a terminal wants the name of the cluster, before it looks for Temporal', async (t) => {
+  const { exitCode, stderr } = await run(t, 'start-workflow', 'destroy', '-f', seed);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /^error: this removes cluster mykernel .* without a terminal, add --confirm mykernel$/);
+});
+
+test('destroy with another name touches nothing', async (t) => {
+  const { exitCode, stderr } = await run(t, 'start-workflow', 'destroy', '-f', seed, '--confirm', 'mykernels');
+  assert.equal(exitCode, 2);
+  assert.match(
+    stderr,
+    /^error: the file describes cluster mykernel, and "mykernels" was confirmed; nothing was touched$/,
+  );
 });
 
 test('wrong use ends with 2 and shows the way to the options', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nothing, type DesiredUnit, type HostState } from '../../cluster/desired-state.js';
+import { noTraces, nothing, type DesiredUnit, type HostState } from '../../cluster/desired-state.js';
 import {
   diffHostState,
   filesOf,
@@ -252,6 +252,7 @@ const anyState: fc.Arbitrary<HostState> = fc.record({
   ),
   images: unique(fc.record({ reference: name, archive: fc.constant({ artifact: 'x' }) }), (image) => image.reference),
   ready: fc.constant([]),
+  traces: fc.constant(noTraces),
 });
 const anyFiles = unique<ResolvedFile>(
   fc.record({ path, ...permissions, form: fc.constantFrom('whole', 'block'), sha256: digest }),

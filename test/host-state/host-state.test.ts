@@ -36,6 +36,7 @@ const options: ApplyOptions = {
     },
   }),
   packages: { kind: 'distribution' },
+  journal: { directory: join(sshd.directory, 'undo'), cluster: 'test' },
 };
 
 async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {

@@ -109,6 +109,16 @@ try {
     },
     { lease: 'kube-controller-manager' },
   );
+
+  await stage.play(
+    'destroy',
+    mockActivities({}, spec),
+    async ({ handle }) => {
+      await handle.result();
+      await record(handle.workflowId, 'destroy');
+    },
+    { deleteData: false },
+  );
 } finally {
   await stage.env.teardown();
 }

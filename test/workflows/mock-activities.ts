@@ -1,6 +1,7 @@
 import { heartbeat, sleep } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.js';
 import { validateSpec, type ClusterSpec } from '../../cluster/spec.js';
+import { destroySteps } from '../../cluster/destroy-steps.js';
 import { addNodeSteps, deploySteps, type Step } from '../../cluster/steps.js';
 import { hostByName } from '../../cluster/topology.js';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
@@ -96,6 +97,11 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
       }),
     powerOn: () => Promise.resolve({ ...changing, byCommand: true }),
     awaitRecovery: () => Promise.resolve(asItShould),
+    planDestruction: () => Promise.resolve(destroySteps(spec)),
+    inspectForRemoval: (_reference, host) =>
+      Promise.resolve({ host, problems: [], notes: ['part of small'], attempts: 1 }),
+    removeFromHost: () => Promise.resolve({ ...changing, kept: [] }),
+    removeKubeconfig: () => Promise.resolve(changing),
   };
   const calls: Call[] = [];
   const recorded = Object.entries({ ...defaults, ...overrides }).map(([name, perform]) => [

@@ -1,0 +1,83 @@
+import { allComponents } from '../cluster/components/index.js';
+import type { HostState } from '../cluster/desired-state.js';
+import type { HostInspection } from '../cluster/preflight.js';
+import type { SpecReference } from '../cluster/spec.js';
+import { activity } from './activity.js';
+import { authorityDigests } from './certificates/authority-digests.js';
+import type { ClusterContext } from './cluster-context.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { readJournal, removeHostState } from './host-state/removal.js';
+import { judgeRemoval, preflightScript } from './preflight-script.js';
+import { RemoteError } from './ssh/errors.js';
+
+/** How a person wants a cluster to be removed. */
+export interface RemovalChoice {
+  /** Deletes etcd's data, also what earlier removals have put aside. */
+  readonly deleteData: boolean;
+  /** When the removal started, e.g. `20210208T120000Z`: part of the name of what is put aside. */
+  readonly stamp: string;
+}
+
+/** The way back: from a host of a cluster to what it was before. */
+// eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
+export function removalActivities({ contexts, log }: ActivityDependencies) {
+  return {
+    /** Looks without touching. A host that cannot be reached is a finding, so that all are told at once. */
+    inspectForRemoval: activity(
+      log,
+      async ({ signal }, reference: SpecReference, name: string): Promise<HostInspection> => {
+        const context = await contexts.get(reference);
+        try {
+          return await inspect(context, name, signal);
+        } catch (error) {
+          if (!(error instanceof RemoteError) || error.kind === 'cancelled') throw error;
+          return { host: name, problems: [error.shortMessage], notes: [] };
+        }
+      },
+    ),
+
+    /** Brings one host back to what its undo journal says that it was. */
+    removeFromHost: activity(
+      log,
+      async ({ signal, progress }, reference: SpecReference, name: string, { deleteData, stamp }: RemovalChoice) => {
+        const context = await contexts.get(reference);
+        const { changed, kept } = await removeHostState(context.host(name), await states(context, name, signal), {
+          journal: context.journal,
+          deleteData,
+          stamp,
+          signal,
+          onProgress: progress,
+        });
+        log.info({ host: name, changed, kept }, 'the cluster was removed from a host');
+        const aside = kept.map((path) => `; data is kept in ${path}`).join('');
+        return { changed, kept, note: changed === 0 ? 'nothing to undo' : `${changed} things undone${aside}` };
+      },
+    ),
+
+    removeKubeconfig: activity(log, async (_execution, reference: SpecReference) => {
+      const { store } = await contexts.get(reference);
+      const removed = await store.removeKubeconfig();
+      return { changed: removed ? 1 : 0, note: removed ? 'removed' : 'there is none' };
+    }),
+  };
+}
+
+async function inspect(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostInspection> {
+  const host = context.host(name);
+  const { stdout } = await host.run({
+    title: 'look at the host',
+    command: 'sh -s',
+    stdin: preflightScript(),
+    timeoutMs: 30_000,
+    signal,
+  });
+  const { cluster } = await readJournal(host, context.journal, { signal });
+  const problems = judgeRemoval(context.spec, stdout, await authorityDigests(context.store.pki), cluster);
+  return { host: name, problems, notes: [cluster === undefined ? 'nothing to undo' : `part of ${cluster}`] };
+}
+
+/** Every component's description: a host may have had roles that it has no more. */
+async function states(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostState[]> {
+  const facts = await context.facts(name, signal);
+  return allComponents.map((component) => context.desiredState(component, name, facts));
+}

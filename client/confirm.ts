@@ -1,0 +1,30 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline/promises';
+import { UserError } from './errors.js';
+
+/**
+ * Makes sure that a person means this cluster: by its name on the command line, or typed on a terminal.
+ *
+ * @throws UserError without the right name; nothing has been touched by then
+ */
+export async function confirmName(cluster: string, given: string | undefined): Promise<void> {
+  const name = given ?? (await askForName(cluster));
+  if (name !== cluster) {
+    throw new UserError(`the file describes cluster ${cluster}, and "${name}" was confirmed; nothing was touched`);
+  }
+}
+
+async function askForName(cluster: string): Promise<string> {
+  if (!process.stdin.isTTY) {
+    throw new UserError(`this removes cluster ${cluster} from its hosts; without a terminal, add --confirm ${cluster}`);
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // A terminal that is closed (Ctrl-D) answers nothing.
+  const closed = once(terminal, 'close').then(() => '');
+  const question = `This removes cluster ${cluster} from its hosts. Type its name to go on: `;
+  try {
+    return (await Promise.race([terminal.question(question), closed])).trim();
+  } finally {
+    terminal.close();
+  }
+}
