@@ -27,6 +27,8 @@ export const journalFunctions = String.raw`
 journal() {
   journal=$1
   mkdir -p "$journal/files" || fail "cannot create $journal"
+  # What scripts that were killed left half done.
+  for stale in "$journal"/*.[0-9]*; do kill -0 "$(echo "$stale" | sed 's,.*[.],,')" 2>/dev/null || rm -f "$stale"; done
   [ -s "$journal/cluster" ] || {
     echo "$2" >"$journal/cluster.$$" && mv -f "$journal/cluster.$$" "$journal/cluster" || fail "cannot write $journal"
   }

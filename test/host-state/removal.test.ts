@@ -6,6 +6,7 @@ import {
   lstat,
   mkdir,
   mkdtemp,
+  readdir,
   readFile,
   readlink,
   rm,
@@ -332,6 +333,15 @@ test('the journal and the copies in it are for root alone', () =>
     for (const directory of [disk.journal.directory, join(disk.journal.directory, 'files')]) {
       assert.equal((await stat(directory)).mode & 0o777, 0o700);
     }
+  }));
+
+test('what a killed apply left half done in the journal goes with the next one', () =>
+  onDisk(async (disk) => {
+    await mkdir(disk.journal.directory, { recursive: true, mode: 0o700 });
+    // No process has so high a number (PID_MAX_LIMIT in the kernel's threads.h).
+    await writeFile(join(disk.journal.directory, 'copy.4194305'), 'half');
+    await disk.apply({ files: [disk.text('a', 'x')] });
+    assert.deepEqual((await readdir(disk.journal.directory)).sort(), ['cluster', 'files', 'records']);
   }));
 
 test('fails for good, and says so, when the copy of a file is gone', () =>

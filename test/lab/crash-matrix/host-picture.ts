@@ -46,6 +46,8 @@ const varyingContents: readonly RegExp[] = [
   // The distribution's own notes of when it did what, and in which order.
   /^\/var\/log\//,
   /^\/var\/cache\/(apt\/.*\.bin|ldconfig\/aux-cache)$/,
+  // Lines come in the order in which components were applied, and once more after a kill.
+  /^\/var\/lib\/ha-kubernetes\/undo\/records$/,
 ];
 
 /** Units of pods, named by their ids. */
