@@ -84,7 +84,10 @@ export async function disconnect(host: string): Promise<void> {
   const namespaces = await labNamespaces();
   const port = namespaceOf(host);
   if (namespaces.includes(switchNamespace) && (await hasLink(port, switchNamespace))) {
-    await inSwitch('link', 'delete', port);
+    await inSwitch('link', 'delete', port).catch(async (error: unknown) => {
+      // The kernel itself takes a port away once the last process of its host has ended, which may be now.
+      if (await hasLink(port, switchNamespace)) throw error;
+    });
   }
   if (namespaces.includes(port)) await ip('netns', 'delete', port);
 }
