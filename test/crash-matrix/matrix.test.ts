@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MadeFault } from '../lab/crash-matrix/disturbed-run.js';
 import { draw } from '../lab/crash-matrix/draw.js';
+import { emptyMatrix, nextKind, nextPlan, openSteps, type Matrix, type MatrixRun } from '../lab/crash-matrix/matrix.js';
 import {
-  emptyMatrix,
-  nextKind,
-  nextPoints,
-  openSteps,
-  type Matrix,
-  type MatrixRun,
-} from '../lab/crash-matrix/matrix.js';
-import { otherFaults, otherPoints, pointIn, spread, type UndisturbedStep } from '../lab/crash-matrix/points.js';
+  drawSteps,
+  otherFaults,
+  otherFaultsInTurn,
+  pointIn,
+  spread,
+  type UndisturbedStep,
+} from '../lab/crash-matrix/points.js';
 import { figures, median, page } from '../lab/crash-matrix/report.js';
 
 const hosts = ['master01', 'node01'];
@@ -23,7 +23,7 @@ const steps: UndisturbedStep[] = Array.from({ length: 20 }, (_, i) => ({
 const extent = { seed: 'a', undisturbed: 1, singleKills: 2, otherFaults: 3 };
 
 function met(step: string, fault: MadeFault['fault'] = 'worker', isMet = true): MadeFault {
-  return { step, fault, delayMs: 1, at: '2026-01-01T00:00:00.000Z', met: isMet, secondsToEnd: 10 };
+  return { step, fault, delayMs: 1, at: '2026-01-01T00:00:00.000Z', met: isMet, alsoMet: [], secondsToEnd: 10 };
 }
 
 function matrix(runs: readonly Partial<MatrixRun>[], of: readonly UndisturbedStep[] = steps): Matrix {
@@ -65,18 +65,20 @@ test('spread takes a long step of each part of a run', () => {
   assert.throws(() => spread(steps.slice(0, 2), 4, 'a', 0), RangeError);
 });
 
-test('the other faults of a run are of every kind', () => {
-  const points = otherPoints(steps, hosts, 7, 'a', 0);
-  assert.deepEqual(new Set(points.map(({ fault }) => fault)), new Set(otherFaults));
+test('the other faults of a run are of every kind, in most of the long steps', () => {
+  assert.deepEqual(new Set(otherFaultsInTurn(7, 'a', 0)), new Set(otherFaults));
+  const drawn = drawSteps(steps, 'a', 0);
+  assert.ok(drawn.length > 3 && drawn.length < 16 && drawn.every(({ duration }) => duration > 1000));
+  assert.notDeepEqual(drawSteps(steps, 'a', 1), drawn);
 });
 
 test('a step is open until a kill met it in a run that ended well; a new step is open by itself', () => {
   const some = matrix([
-    { faults: [met('step0'), met('step1', 'ssh'), met('step2', 'worker', false)] },
+    { faults: [{ ...met('step0'), alsoMet: ['step4'] }, met('step1', 'ssh'), met('step2', 'worker', false)] },
     { faults: [met('step3')], failure: 'no' },
   ]);
   const open = openSteps(some).map(({ id }) => id);
-  assert.ok(!open.includes('step0'));
+  assert.ok(!open.includes('step0') && !open.includes('step4'));
   assert.ok(['step1', 'step2', 'step3'].every((id) => open.includes(id)));
   const more = { ...some, steps: [...steps, { id: 'new', start: 0, duration: 5 }] };
   assert.ok(openSteps(more).some(({ id }) => id === 'new'));
@@ -91,39 +93,48 @@ test('a sample is drawn by the seed', () => {
   );
 });
 
-test('runs come in their order: undisturbed, every step, single kills, other faults; then all is done', () => {
-  const runs: Partial<MatrixRun>[] = [];
-  const next = (): string | undefined => nextKind(matrix(runs));
-  assert.equal(nextKind(emptyMatrix(extent).matrix), 'undisturbed');
-  runs.push({ kind: 'undisturbed', failure: 'it did not end well' });
-  assert.equal(next(), 'undisturbed');
-  runs.push({ kind: 'undisturbed' });
-  assert.equal(next(), 'every step');
-  runs.push({ faults: steps.map(({ id }) => met(id)) });
-  assert.equal(next(), 'one kill');
-  runs.push({ kind: 'one kill' }, { kind: 'one kill' });
-  assert.equal(next(), 'other faults');
-  runs.push({ kind: 'other faults', faults: [met('step1', 'ssh'), met('step2', 'ssh', false)] });
-  assert.equal(next(), 'other faults');
-  runs.push({ kind: 'other faults', faults: [met('step1', 'power'), met('step2', 'client')] });
-  assert.equal(next(), undefined);
+test('undisturbed runs and single kills take turns, then come every step and the other faults; then all is done', () => {
+  const order: string[] = [];
+  let runs: Partial<MatrixRun>[] = [{ kind: 'undisturbed', failure: 'it did not end well' }];
+  const of = { ...extent, undisturbed: 2, singleKills: 3 };
+  for (;;) {
+    const kind = nextKind({ ...matrix(runs), extent: of });
+    if (kind === undefined) break;
+    order.push(kind);
+    const faults = {
+      undisturbed: [],
+      'one kill': [met('step1', 'worker', order.length !== 2)],
+      'every step': steps.map(({ id }) => met(id)),
+      'other faults': [met('step1', 'ssh'), met('step2', 'power'), met('step3', 'power', false)],
+    }[kind];
+    runs = [...runs, { kind, faults }];
+    assert.ok(order.length < 20);
+  }
+  assert.deepEqual(order, [
+    ...['undisturbed', 'one kill', 'one kill', 'undisturbed', 'one kill', 'one kill'],
+    ...['every step', 'other faults', 'other faults'],
+  ]);
 });
 
 test('a step that cannot be met in many tries is an error, not a step without a kill', () => {
-  assert.throws(() => nextPoints('every step', { ...matrix([]), retries: { step1: 99 } }), /step1 could not be met/);
+  assert.throws(
+    () => nextPlan('every step', { ...matrix([]), retries: { step1: 99 } }),
+    /could not be met in .*: step1/,
+  );
 });
 
 test('the report counts what was met, and what one kill costs over the undisturbed runs', () => {
   const all = matrix([
     { kind: 'undisturbed', seconds: 70 },
     { faults: steps.map(({ id }) => met(id)), differences: ['master01 left: x'] },
-    { kind: 'one kill', seconds: 80 },
-    { kind: 'one kill', seconds: 84 },
+    { kind: 'one kill', seconds: 80, faults: [met('step1')] },
+    { kind: 'one kill', seconds: 84, faults: [met('step2')] },
+    { kind: 'one kill', seconds: 70, faults: [met('step2', 'worker', false)] },
     { kind: 'other faults', faults: [met('step1', 'ssh'), met('step2', 'power', false)] },
     { failure: 'no' },
   ]);
   const { stepsMet, extraMedian, extraMost, others, finished, runs, runsWithDifferences } = figures(all);
-  assert.deepEqual([stepsMet, extraMedian, extraMost, finished, runs, runsWithDifferences], [20, 12, 14, 5, 6, 1]);
+  assert.deepEqual([stepsMet, extraMedian, extraMost, finished, runs, runsWithDifferences], [20, 12, 14, 6, 7, 1]);
   assert.deepEqual([others.ssh, others.power], [1, 0]);
   assert.match(page(all), /in the middle of them \| 20 of 20 \|/);
   assert.deepEqual([median([3, 1, 2]), median([4, 1, 2, 3])], [2, 2.5]);

@@ -5,7 +5,7 @@ import type { deployHa } from '../../../workflows/index.js';
 import { clusterWorkflowId } from '../../../workflows/messages.js';
 import { must, type Client, type LabRun, type LogLine } from '../harness.js';
 import { inflict } from './faults.js';
-import type { Point } from './points.js';
+import type { Plan, Point, UndisturbedStep } from './points.js';
 
 /** A fault that was made. */
 export interface MadeFault extends Point {
@@ -13,6 +13,8 @@ export interface MadeFault extends Point {
   readonly at: string;
   /** Whether the step was running at that moment, as the run's own report says afterwards. */
   readonly met: boolean;
+  /** Other steps that were running too, since the worker was last started. */
+  readonly alsoMet: readonly string[];
   /** From the fault to the end of the run. */
   readonly secondsToEnd: number;
 }
@@ -28,7 +30,7 @@ export interface FinishedRun {
 }
 
 /** After a fault has been put back: how long the run is left alone, so that not every attempt of a step is killed. */
-const PAUSE_MS = 4000;
+const PAUSE_MS = 2000;
 const ATTACH_MS = 1000;
 
 export const CLUSTER = 'lab';
@@ -36,9 +38,11 @@ export const CLUSTER = 'lab';
 /** One deployment, from nothing, with faults on its way. It must end well by itself. */
 export class DisturbedRun {
   private client: Client | undefined;
-  private readonly open: Point[];
+  private readonly open: UndisturbedStep[];
   private readonly late: Point[] = [];
-  private readonly made: { readonly point: Point; readonly at: number }[] = [];
+  private readonly made: { readonly point: Point; readonly at: number; readonly running: readonly string[] }[] = [];
+  /** Steps that began with the worker that runs, and are not over. */
+  private readonly running = new Set<string>();
   /** When steps said that they run. */
   private readonly begun = new Map<string, number[]>();
   private armed: { readonly point: Point; readonly timer: NodeJS.Timeout } | undefined;
@@ -50,35 +54,25 @@ export class DisturbedRun {
   private freeAt = 0;
   private over = false;
 
-  /**
-   * @param points - at most one for each step; what finds no place in this run is left for another
-   * @param most - faults at most
-   */
   private constructor(
     private readonly lab: LabRun,
-    points: readonly Point[],
-    private readonly most: number,
+    private readonly plan: Plan,
   ) {
-    this.open = [...points];
+    this.open = [...plan.steps];
   }
 
   /**
    * @param signal - ends the run as if it had failed
    * @throws Error that says what did not go well, with the client's output
    */
-  static async play(
-    lab: LabRun,
-    file: string,
-    points: readonly Point[],
-    options: { readonly most?: number; readonly signal?: AbortSignal } = {},
-  ): Promise<FinishedRun> {
-    const run = new DisturbedRun(lab, points, options.most ?? points.length);
+  static async play(lab: LabRun, file: string, plan: Plan, signal?: AbortSignal): Promise<FinishedRun> {
+    const run = new DisturbedRun(lab, plan);
     const stop = (): void => run.fail(new Error('stopped'));
-    options.signal?.addEventListener('abort', stop);
+    signal?.addEventListener('abort', stop);
     try {
       return await run.play(file);
     } finally {
-      options.signal?.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', stop);
     }
   }
 
@@ -117,14 +111,18 @@ export class DisturbedRun {
       return;
     }
     if (state !== 'running') {
+      this.running.delete(step);
       if (this.armed?.point.step === step) this.disarm(this.armed.point);
       return;
     }
+    this.running.add(step);
     this.begun.set(step, [...(this.begun.get(step) ?? []), Date.now()]);
-    const point = this.open.find((candidate) => candidate.step === step);
+    const candidate = this.open.find(({ id }) => id === step);
+    const fault = this.plan.faults[this.made.length];
     const busy = this.armed !== undefined || this.making !== undefined || Date.now() < this.freeAt;
-    if (point === undefined || busy || this.made.length >= this.most) return;
-    this.open.splice(this.open.indexOf(point), 1);
+    if (candidate === undefined || fault === undefined || busy) return;
+    this.open.splice(this.open.indexOf(candidate), 1);
+    const point = this.plan.point(candidate, fault);
     if (point.delayMs === 0) this.make(point);
     else this.armed = { point, timer: setTimeout(() => this.make(point), point.delayMs) };
   }
@@ -137,7 +135,8 @@ export class DisturbedRun {
 
   private make(point: Point): void {
     this.armed = undefined;
-    this.made.push({ point, at: Date.now() });
+    this.made.push({ point, at: Date.now(), running: [...this.running] });
+    if (point.fault === 'worker') this.running.clear();
     this.making = (point.fault === 'client' ? this.replaceClient() : inflict(this.lab, point))
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
@@ -163,10 +162,11 @@ export class DisturbedRun {
       seconds: (end - start) / 1000,
       start,
       steps,
-      faults: this.made.map(({ point, at }) => ({
+      faults: this.made.map(({ point, at, running }) => ({
         ...point,
         at: new Date(at).toISOString(),
         met: this.met(point.step, at, steps),
+        alsoMet: running.filter((id) => id !== point.step && this.met(id, at, steps)),
         secondsToEnd: (end - at) / 1000,
       })),
       late: this.late,

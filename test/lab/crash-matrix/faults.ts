@@ -5,7 +5,7 @@ import type { Point } from './points.js';
 /** A supervisor's pause before it starts again what died. */
 const RESTART_MS = 500;
 /** How long a host is without power, or a cable is out. */
-const DARK_MS = 4000;
+export const DARK_MS = 6000;
 
 /** Ends sshd's process of every session but this one; sshd itself goes on. */
 const cutSessions =

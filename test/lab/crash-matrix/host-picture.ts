@@ -50,6 +50,9 @@ const varyingContents: readonly RegExp[] = [
   /^\/var\/lib\/ha-kubernetes\/undo\/records$/,
 ];
 
+/** In the name of the certificate that a kubelet was issued. */
+const kubeletDate = /(?<=kubelet-client-)\d{4}(-\d{2}){5}(?=\.pem)/g;
+
 /** Units of pods, named by their ids. */
 const podUnits = /^(cri-containerd-|kubepods-)/;
 
@@ -62,7 +65,7 @@ find / -xdev -printf '%y %m %u:%g %p %l\n' | about paths
 find / -xdev -type f -cnewer ${MARK} -print0 | xargs -0r openssl dgst -sha256 -r | sed 's/^\([0-9a-f]*\) \*\(.*\)$/\2 \1/' | about contents
 systemctl list-unit-files --no-legend --no-pager | awk '{ print $1, $2 }' | about units
 systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,timer | awk '{ print $1, $3, $4 }' | about units
-if [ "$(journalctl --no-pager -q --list-boots | wc -l)" = 1 ]; then
+if [ "$(($(date +%s) - $(ps -o etimes= -p 1)))" -le "$(stat -c %Y ${MARK})" ]; then
   echo 'starts known'
   for unit in $(find /etc/systemd/system -maxdepth 1 -type f -name '*.service' -printf '%f\n'); do
     journalctl --no-pager -q -o cat --output-fields=UNIT MESSAGE_ID=${STARTED} UNIT="$unit" | about "starts $unit"
@@ -89,7 +92,8 @@ export async function markBeginning(lab: LabRun, host: string): Promise<void> {
 
 /** Looks at everything on a host that a deployment may have to do with. */
 export async function hostPicture(lab: LabRun, host: string): Promise<HostPicture> {
-  const lines = (await lab.onHost(host, script)).split('\n').sort();
+  const text = await lab.onHost(host, script);
+  const lines = text.replaceAll(kubeletDate, 'DATE').split('\n').sort();
   const about = (what: keyof HostPicture): string[] =>
     lines.filter((line) => line.startsWith(`${what} `)).map((line) => line.slice(what.length + 1).trimEnd());
   const varies = (path = ''): boolean => varyingPaths.some((pattern) => pattern.test(path));

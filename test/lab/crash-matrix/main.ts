@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { load, nextKind, nextRun, save, type Extent } from './matrix.js';
+import { format, resolveConfig } from 'prettier';
+import { load, nextKind, nextRun, save, type Extent, type Matrix } from './matrix.js';
 import { figures, page } from './report.js';
 
 interface Options {
@@ -57,18 +58,27 @@ async function main(options: Options): Promise<void> {
     const logs = join(directory, `run-${number}`);
     progress = await nextRun(kind, progress, logs, stop.signal);
     await save(directory, progress);
+    await writeReport(options.output, progress.matrix);
     const run = progress.matrix.runs.at(-1);
     const met = run?.faults.filter((fault) => fault.met).length ?? 0;
     say(`run ${number} (${kind}): ${run?.seconds.toFixed(1)} s, ${met} of ${run?.faults.length} faults met their step`);
     for (const line of run?.differences.slice(0, 40) ?? []) say(`  differs: ${line}`);
     if (run?.failure !== undefined) throw new Error(`run ${number} did not end well (logs: ${logs}): ${run.failure}`);
   }
-  await mkdir(options.output, { recursive: true });
-  await writeFile(join(options.output, 'crash-matrix.md'), page(progress.matrix));
-  const { runs, retries } = progress.matrix;
-  const result = { extent, figures: figures(progress.matrix), retries, runs };
-  await writeFile(join(options.output, 'crash-matrix.json'), `${JSON.stringify(result, undefined, 2)}\n`);
   say(`all done: ${join(options.output, 'crash-matrix.md')}`);
+}
+
+/** After every run, so that a matrix that is stopped has its figures too. */
+async function writeReport(directory: string, matrix: Matrix): Promise<void> {
+  const result = { extent: matrix.extent, figures: figures(matrix), retries: matrix.retries, runs: matrix.runs };
+  await mkdir(directory, { recursive: true });
+  await writeFormatted(join(directory, 'crash-matrix.md'), page(matrix));
+  await writeFormatted(join(directory, 'crash-matrix.json'), JSON.stringify(result));
+}
+
+/** As lint wants it. */
+async function writeFormatted(path: string, text: string): Promise<void> {
+  await writeFile(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
 }
 
 function say(text: string): void {

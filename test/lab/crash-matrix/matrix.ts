@@ -4,7 +4,16 @@ import { LabRun } from '../harness.js';
 import { DisturbedRun, plannedChanges, type FinishedRun, type MadeFault } from './disturbed-run.js';
 import { draw } from './draw.js';
 import { beforeDeployment, differences, hosts, takePicture, type Picture } from './picture.js';
-import { otherPoints, pointIn, spread, type Point, type UndisturbedStep } from './points.js';
+import {
+  drawSteps,
+  otherFaultsInTurn,
+  pointIn,
+  spread,
+  undisturbed,
+  type Fault,
+  type Plan,
+  type UndisturbedStep,
+} from './points.js';
 
 export type Kind = 'undisturbed' | 'every step' | 'one kill' | 'other faults';
 
@@ -40,28 +49,33 @@ export interface Matrix {
 
 export interface Progress {
   readonly matrix: Matrix;
-  readonly undisturbed: Picture | undefined;
+  readonly reference: Picture | undefined;
 }
 
 /** Faults in one run of several. */
-const FAULTS_A_RUN = 7;
+const FAULTS_A_RUN = 10;
 /** Kills of the worker in one run, at most. */
-const KILLS_A_RUN = 12;
+const KILLS_A_RUN = 14;
 /** Tries of a step before the matrix gives up on meeting it. */
 const MOST_RETRIES = 12;
 
 export function emptyMatrix(extent: Extent): Progress {
-  return { matrix: { extent, steps: [], runs: [], retries: {} }, undisturbed: undefined };
+  return { matrix: { extent, steps: [], runs: [], retries: {} }, reference: undefined };
 }
 
-/** What the next run is for, or undefined when all is done. */
+/**
+ * What the next run is for, or undefined when all is done. Undisturbed runs and runs with one kill take turns, because
+ * they are compared by their time, on a machine that may be faster or slower later.
+ */
 export function nextKind({ extent, runs, ...matrix }: Matrix): Kind | undefined {
   const done = (kind: Kind): MatrixRun[] => runs.filter((run) => run.kind === kind && run.failure === undefined);
-  if (done('undisturbed').length < extent.undisturbed) return 'undisturbed';
+  const met = (kind: Kind): number => done(kind).flatMap(({ faults }) => faults.filter((fault) => fault.met)).length;
+  const [plain, kills] = [done('undisturbed').length, met('one kill')];
+  if (plain < extent.undisturbed && (plain === 0 || kills >= plain)) return 'undisturbed';
+  if (kills < extent.singleKills) return 'one kill';
+  if (plain < extent.undisturbed) return 'undisturbed';
   if (openSteps({ extent, runs, ...matrix }).length > 0) return 'every step';
-  if (done('one kill').length < extent.singleKills) return 'one kill';
-  const others = done('other faults').flatMap(({ faults }) => faults.filter(({ met }) => met));
-  return others.length < extent.otherFaults ? 'other faults' : undefined;
+  return met('other faults') < extent.otherFaults ? 'other faults' : undefined;
 }
 
 /** Steps whose worker is still to be killed in the middle of them. */
@@ -69,7 +83,8 @@ export function openSteps({ extent, steps, runs }: Pick<Matrix, 'extent' | 'step
   const met = new Set(
     runs
       .filter(({ failure }) => failure === undefined)
-      .flatMap(({ faults }) => faults.filter((fault) => fault.met && fault.fault === 'worker').map(({ step }) => step)),
+      .flatMap(({ faults }) => faults.filter(({ fault }) => fault === 'worker'))
+      .flatMap(({ step, met: aimed, alsoMet }) => [...(aimed ? [step] : []), ...alsoMet]),
   );
   return wantedSteps(extent, steps).filter(({ id }) => !met.has(id));
 }
@@ -80,26 +95,38 @@ export function wantedSteps({ seed, sample }: Extent, steps: readonly Undisturbe
   return [...steps].sort((a, b) => draw(seed, 'sample', a.id) - draw(seed, 'sample', b.id)).slice(0, sample);
 }
 
-/** Points of the next run of a kind. */
-export function nextPoints(kind: Kind, matrix: Matrix): Point[] {
+/** What is to happen to the next run of a kind. */
+export function nextPlan(kind: Kind, matrix: Matrix): Plan {
   const { extent, steps, runs, retries } = matrix;
+  const { seed } = extent;
   const round = runs.filter((run) => run.kind === kind).length;
   switch (kind) {
     case 'undisturbed':
-      return [];
-    case 'every step':
-      return openSteps(matrix).map((step) => {
-        const tries = retries[step.id] ?? 0;
-        if (tries > MOST_RETRIES) throw new Error(`${step.id} could not be met in ${tries} tries`);
-        return pointIn(step, 'worker', hosts, extent.seed, tries);
-      });
+      return undisturbed;
+    case 'every step': {
+      const open = openSteps(matrix);
+      const hopeless = open.filter(({ id }) => (retries[id] ?? 0) > MOST_RETRIES).map(({ id }) => id);
+      if (hopeless.length > 0) throw new Error(`could not be met in ${MOST_RETRIES} tries: ${hopeless.join(', ')}`);
+      return {
+        steps: open,
+        faults: Array<Fault>(KILLS_A_RUN).fill('worker'),
+        point: (step, fault) => pointIn(step, fault, hosts, seed, retries[step.id] ?? 0),
+      };
+    }
     case 'one kill':
-      return spread(steps, extent.singleKills, extent.seed, 'one kill')
-        .slice(round % extent.singleKills)
-        .slice(0, 1)
-        .map((step) => pointIn(step, 'worker', hosts, extent.seed, `one kill ${round}`));
+      return {
+        steps: spread(steps, extent.singleKills, seed, kind)
+          .slice(round % extent.singleKills)
+          .slice(0, 1),
+        faults: ['worker'],
+        point: (step, fault) => pointIn(step, fault, hosts, seed, `${kind} ${round}`),
+      };
     case 'other faults':
-      return otherPoints(steps, hosts, FAULTS_A_RUN, extent.seed, round);
+      return {
+        steps: drawSteps(steps, seed, round),
+        faults: otherFaultsInTurn(FAULTS_A_RUN, seed, round),
+        point: (step, fault) => pointIn(step, fault, hosts, seed, round),
+      };
   }
 }
 
@@ -111,30 +138,30 @@ export function nextPoints(kind: Kind, matrix: Matrix): Point[] {
  */
 export async function nextRun(
   kind: Kind,
-  { matrix, undisturbed }: Progress,
+  { matrix, reference }: Progress,
   logs: string,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const points = nextPoints(kind, matrix);
+  const plan = nextPlan(kind, matrix);
   const lab = await LabRun.start();
   try {
     const file = await lab.clusterFile('--without', 'node03', '--approvals', 'inventory');
     await beforeDeployment(lab);
-    const finished = await DisturbedRun.play(lab, file, points, { most: KILLS_A_RUN, signal });
+    const finished = await DisturbedRun.play(lab, file, plan, signal);
     const planned = (await plannedChanges(lab, file)).map((change) => `not as wanted: ${change}`);
     const picture = await takePicture(lab);
-    const found = [...planned, ...differences(undisturbed ?? picture, picture)];
+    const found = [...planned, ...differences(reference ?? picture, picture)];
     if (found.length > 0) await keepLogs(lab, logs);
     return {
       matrix: add(matrix, kind, finished, found),
-      undisturbed: undisturbed ?? picture,
+      reference: reference ?? picture,
     };
   } catch (error) {
     signal.throwIfAborted();
     await keepLogs(lab, logs);
     const failure = error instanceof Error ? error.message : String(error);
     const run: MatrixRun = { kind, seconds: 0, faults: [], failure, differences: [] };
-    return { matrix: { ...matrix, runs: [...matrix.runs, run] }, undisturbed };
+    return { matrix: { ...matrix, runs: [...matrix.runs, run] }, reference };
   } finally {
     await lab.close();
   }

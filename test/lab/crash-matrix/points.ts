@@ -26,7 +26,23 @@ export interface UndisturbedStep {
   readonly duration: number;
 }
 
-/** One fault to be made: when a step says that it runs, and some time after. */
+/** What is to happen to one run. */
+export interface Plan {
+  /** Steps that a fault may meet, each once; the ones that begin while another fault is at work are left alone. */
+  readonly steps: readonly UndisturbedStep[];
+  /** The faults, in the order in which they are made. */
+  readonly faults: readonly Fault[];
+  /** A fault in one of these steps. */
+  readonly point: (step: UndisturbedStep, fault: Fault) => Point;
+}
+
+export const undisturbed: Plan = {
+  steps: [],
+  faults: [],
+  point: ({ id }, fault) => ({ step: id, fault, delayMs: 0 }),
+};
+
+/** One fault: when a step says that it runs, and some time after. */
 export interface Point {
   readonly step: string;
   readonly fault: Fault;
@@ -82,16 +98,13 @@ export function spread(
   );
 }
 
-/** Faults other than the worker's for one run, one in each part of it; the kinds take turns. */
-export function otherPoints(
-  steps: readonly UndisturbedStep[],
-  hosts: readonly string[],
-  count: number,
-  seed: string,
-  round: number,
-): Point[] {
+/** Most of the long steps, drawn: where faults may come in one run. */
+export function drawSteps(steps: readonly UndisturbedStep[], seed: string, round: string | number): UndisturbedStep[] {
+  return steps.filter(({ id, duration }) => duration >= LONG_MS && draw(seed, 'step', round, id) < 0.7);
+}
+
+/** So many of the other faults, the kinds in turn. */
+export function otherFaultsInTurn(count: number, seed: string, round: number): Fault[] {
   const first = Math.floor(draw(seed, 'kind', round) * otherFaults.length);
-  return spread(steps, count, seed, round).map((step, part) =>
-    pointIn(step, otherFaults[(first + part) % otherFaults.length] ?? 'ssh', hosts, seed, round),
-  );
+  return Array.from({ length: count }, (_, i) => otherFaults[(first + i) % otherFaults.length] ?? 'ssh');
 }

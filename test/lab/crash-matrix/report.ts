@@ -1,10 +1,14 @@
+import { DARK_MS } from './faults.js';
 import { openSteps, wantedSteps, type Matrix, type MatrixRun } from './matrix.js';
 import { otherFaults, type Fault } from './points.js';
 
 /** The figures of a matrix. */
 export interface Figures {
   readonly steps: number;
+  /** Steps during which the worker was killed. */
   readonly stepsMet: number;
+  /** Among them those that a kill was aimed at; the others ran beside one. */
+  readonly stepsAimedAt: number;
   readonly workerKills: number;
   readonly retries: number;
   readonly others: Readonly<Partial<Record<Fault, number>>>;
@@ -23,13 +27,17 @@ export function figures(matrix: Matrix): Figures {
   const finished = runs.filter(({ failure }) => failure === undefined);
   const made = finished.flatMap(({ faults }) => faults).filter(({ met }) => met);
   const seconds = (kind: MatrixRun['kind']): number[] =>
-    finished.filter((run) => run.kind === kind).map((run) => run.seconds);
+    finished
+      .filter((run) => run.kind === kind)
+      .filter(({ faults }) => faults.every((fault) => fault.met))
+      .map((run) => run.seconds);
   const plain = seconds('undisturbed');
   const extra = seconds('one kill').map((each) => each - median(plain));
   const wanted = wantedSteps(extent, steps);
   return {
     steps: wanted.length,
     stepsMet: wanted.length - openSteps(matrix).length,
+    stepsAimedAt: new Set(made.filter(({ fault }) => fault === 'worker').map(({ step }) => step)).size,
     workerKills: made.filter(({ fault }) => fault === 'worker').length,
     retries: Object.values(retries).reduce((sum, each) => sum + each, 0),
     others: Object.fromEntries(otherFaults.map((kind) => [kind, made.filter(({ fault }) => fault === kind).length])),
@@ -54,8 +62,8 @@ const names: Readonly<Record<Fault, string>> = {
   worker: 'worker killed',
   temporal: 'Temporal server killed',
   ssh: 'SSH sessions of a host ended',
-  network: 'network cable of a host out for 4 s',
-  power: 'host without power for 4 s',
+  network: `network cable of a host out for ${DARK_MS / 1000} s`,
+  power: `host without power for ${DARK_MS / 1000} s`,
   client: 'client killed, another attached',
 };
 
@@ -80,6 +88,7 @@ export function page(matrix: Matrix): string {
     '| what | figure |',
     '| --- | ---: |',
     `| steps whose worker was killed in the middle of them | ${all.stepsMet} of ${all.steps} |`,
+    `| among them steps that a kill was aimed at; the others ran beside one | ${all.stepsAimedAt} |`,
     `| kills of the worker in the middle of a step | ${all.workerKills} |`,
     `| tries that met no running step, and were made again | ${all.retries} |`,
     ...otherFaults.map((kind) => `| other faults: ${names[kind]} | ${all.others[kind] ?? 0} |`),
@@ -92,16 +101,16 @@ export function page(matrix: Matrix): string {
     '',
     '## Every fault',
     '',
-    '| run | step | fault | after its start, s | to the end of the run, s |',
-    '| ---: | --- | --- | ---: | ---: |',
+    '| run | step | fault | after its start, s | to the end of the run, s | steps beside it |',
+    '| ---: | --- | --- | ---: | ---: | ---: |',
     ...met.map(
-      ({ run, step, fault, host, delayMs, secondsToEnd }) =>
-        `| ${run} | ${step} | ${names[fault]}${host === undefined ? '' : ` (${host})`} | ${seconds(delayMs / 1000)} | ${seconds(secondsToEnd)} |`,
+      ({ run, step, fault, host, delayMs, secondsToEnd, alsoMet }) =>
+        `| ${run} | ${step} | ${names[fault]}${host === undefined ? '' : ` (${host})`} | ${seconds(delayMs / 1000)} | ${seconds(secondsToEnd)} | ${alsoMet.length} |`,
     ),
     '',
   ].join('\n');
 }
 
 function seconds(value: number): string {
-  return value.toFixed(1);
+  return Number.isFinite(value) ? value.toFixed(1) : 'not measured';
 }
