@@ -2,7 +2,7 @@ import type { DesiredFile, HostState } from '../desired-state.js';
 import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
 import { requireSupport } from '../versions.js';
-import { removeLinks, unmountBelow } from './cleanups.js';
+import { removeLinks, removeRules, unmountBelow } from './cleanups.js';
 import { BIN, directory, program, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
 
@@ -87,6 +87,8 @@ export function containerRuntimeState(spec: ClusterSpec): HostState {
           title: 'remove the network namespaces of pods',
           command: `${unmountBelow('/run/netns/cni-')}\nrm -f /run/netns/cni-*`,
         },
+        // Again: flannel's pods have put theirs back for as long as they ran.
+        { title: 'remove the rules of pods', command: removeRules },
         { title: 'remove the pod network', command: removeLinks(spec.network.pods) },
       ],
     },
