@@ -19,11 +19,11 @@ async function askForName(cluster: string): Promise<string> {
     throw new UserError(`this removes cluster ${cluster} from its hosts; without a terminal, add --confirm ${cluster}`);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // A terminal that is closed (Ctrl-D) answers nothing.
+  // Ctrl-D is an answer, too: no name. Node.js tells of it in one way or the other, by its version.
   const closed = once(terminal, 'close').then(() => '');
   const question = `This removes cluster ${cluster} from its hosts. Type its name to go on: `;
   try {
-    return (await Promise.race([terminal.question(question), closed])).trim();
+    return (await Promise.race([terminal.question(question).catch(() => ''), closed])).trim();
   } finally {
     terminal.close();
   }

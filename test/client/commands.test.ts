@@ -120,6 +120,31 @@ test('destroy with another name touches nothing', async (t) => {
   );
 });
 
+test('destroy asks for the name of the cluster on a terminal, and goes on with the right one only', async (t) => {
+  // script (of bsdutils, which every Debian has) gives it a terminal; both outputs come as one.
+  const ask = async (answer: string): Promise<Omit<Ended, 'stderr'>> => {
+    const command = `node ${join(root, 'dist/client/start-workflow.js')} destroy -f ${seed}`;
+    const { exitCode, stdout } = await execa('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      env: {
+        HA_KUBERNETES_HOME: await temporaryDirectory(t),
+        TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
+      },
+      input: answer,
+      reject: false,
+      timeout: 60_000,
+    });
+    return { exitCode, stdout };
+  };
+  const right = await ask('mykernel\n');
+  assert.match(right.stdout, /Type its name to go on: .*[\s\S]*error: no Temporal server answers/);
+  const wrong = await ask('yes\n');
+  assert.equal(wrong.exitCode, 2);
+  assert.match(
+    wrong.stdout,
+    /error: the file describes cluster mykernel, and "yes" was confirmed; nothing was touched/,
+  );
+});
+
 test('wrong use ends with 2 and shows the way to the options', async (t) => {
   const wrong: [string, ...string[]][] = [
     ['start-workflow', 'deploy-ha'],
