@@ -8,6 +8,7 @@ const host: HostPicture = {
   contents: ['/etc/a 12ab'],
   units: ['etcd.service enabled'],
   starts: ['known', 'etcd.service'],
+  undo: ['file /etc/a absent .'],
   accounts: ['etcd:/nonexistent:/usr/sbin/nologin'],
   packages: ['socat 1.7 installed'],
   images: [],

@@ -1,3 +1,4 @@
+import { UNDO_DIRECTORY } from '../../../activities/host-state/undo-journal.js';
 import type { LabRun } from '../harness.js';
 
 /** systemd's own name of the message that a unit has started (SD_MESSAGE_UNIT_STARTED in sd-messages.h). */
@@ -15,6 +16,8 @@ export interface HostPicture {
   readonly units: readonly string[];
   /** How often each unit of the deployment was started; nothing if the host itself was started again. */
   readonly starts: readonly string[] | undefined;
+  /** What the host remembers of how it was before (docs/decisions/undo-journal.md), in no order. */
+  readonly undo: readonly string[];
   readonly accounts: readonly string[];
   readonly packages: readonly string[];
   readonly images: readonly string[];
@@ -43,6 +46,8 @@ const varyingContents: readonly RegExp[] = [
   /^\/etc\/(etcd|kubernetes)\/pki\//,
   /^\/etc\/kubernetes\/[a-z-]+\.conf$/,
   /^\/var\/lib\/kubelet\/pki\//,
+  // Components of a host write into it at once; see the picture's own lines about it.
+  new RegExp(`^${UNDO_DIRECTORY}/records$`),
   // The distribution's own notes of when it did what, and in which order.
   /^\/var\/log\//,
   /^\/var\/cache\/(apt\/.*\.bin|ldconfig\/aux-cache)$/,
@@ -71,6 +76,7 @@ if [ "$(($(date +%s) - $(ps -o etimes= -p 1)))" -le "$(stat -c %Y ${MARK})" ]; t
     journalctl --no-pager -q -o cat --output-fields=UNIT MESSAGE_ID=${STARTED} UNIT="$unit" | about "starts $unit"
   done
 fi
+sort -u ${UNDO_DIRECTORY}/records | about undo
 getent passwd | cut -d : -f 1,6,7 | about accounts
 getent group | cut -d : -f 1,4 | about accounts
 dpkg-query -W -f '${packageFormat}' | about packages
@@ -106,6 +112,7 @@ export async function hostPicture(lab: LabRun, host: string): Promise<HostPictur
     }),
     units: about('units').filter((line) => !podUnits.test(line)),
     starts: starts.includes('known') ? starts : undefined,
+    undo: about('undo'),
     accounts: about('accounts'),
     packages: about('packages'),
     images: about('images'),
