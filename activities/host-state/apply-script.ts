@@ -11,10 +11,9 @@ apt() {
   apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
-# What an apply that was killed in the middle left half done.
-finish_interrupted() {
-  [ -z "$(dpkg --audit)" ] || dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'
-}
+# What an apply that was killed in the middle left half done. Asked for without a look: dpkg --audit does not tell that
+# dpkg's own journal was left open, with which apt refuses to begin.
+finish_interrupted() { dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'; }
 
 # note_packages NAME...
 note_packages() {
@@ -32,12 +31,12 @@ install_online() {
 # check FILE SHA256
 check() { [ "$(sha256 <"$1")" = "$2" ] || fail "$1 arrived damaged"; }
 
-# install_files: the packages in the spool. One that the host has in the same or a newer version is left out, as apt
-# would refuse to go back.
+# install_files: the packages in the spool. One that the host has whole in the same or a newer version is left out, as
+# apt would refuse to go back; one that was killed while it was unpacked has its version too, and needs its file again.
 install_files() {
   for deb in ${PACKAGE_SPOOL}/*.deb; do
     package=$(dpkg-deb -f "$deb" Package)
-    has=$(dpkg-query -s "$package" 2>/dev/null | sed -n 's/^Version: //p')
+    has=$(dpkg-query -s "$package" 2>/dev/null | sed -n '/^Status: .* ok installed$/,$s/^Version: //p')
     note_package "$package"
     [ -z "$has" ] || dpkg --compare-versions "$has" lt "$(dpkg-deb -f "$deb" Version)" || rm "$deb"
   done

@@ -84,6 +84,8 @@ export class DisturbedRun {
     this.failed.catch(() => undefined);
     try {
       await Promise.race([this.followed(), this.failed]);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}${await this.held()}`, { cause: error });
     } finally {
       this.over = true;
       clearTimeout(this.armed?.timer);
@@ -125,6 +127,13 @@ export class DisturbedRun {
     const point = this.plan.point(candidate, fault);
     if (point.delayMs === 0) this.make(point);
     else this.armed = { point, timer: setTimeout(() => this.make(point), point.delayMs) };
+  }
+
+  /** What a person would be told, a line for each held step. */
+  private async held(): Promise<string> {
+    const { stdout } = await this.lab.startWorkflow('status', '--cluster', CLUSTER);
+    const lines = stdout.split('\n').filter((line) => /^ +held /.test(line));
+    return ['', ...lines].join('\n');
   }
 
   private disarm(point: Point): void {

@@ -72,7 +72,7 @@ systemctl list-unit-files --no-legend --no-pager | awk '{ print $1, $2 }' | abou
 systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,timer | awk '{ print $1, $3, $4 }' | about units
 if [ "$(($(date +%s) - $(ps -o etimes= -p 1)))" -le "$(stat -c %Y ${MARK})" ]; then
   echo 'starts known'
-  for unit in $(find /etc/systemd/system -maxdepth 1 -type f -name '*.service' -printf '%f\n'); do
+  for unit in $(find /etc/systemd/system -maxdepth 1 -type f -name '*.service' ! -name lab-host.service -printf '%f\n'); do
     journalctl --no-pager -q -o cat --output-fields=UNIT MESSAGE_ID=${STARTED} UNIT="$unit" | about "starts $unit"
   done
 fi

@@ -17,6 +17,9 @@ interface Options {
   readonly output: string;
 }
 
+/** Runs that may fail before the matrix gives up: the others still tell something. */
+const MOST_FAILED = 3;
+
 const count = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0) throw new Error(`"${text}" is no number`);
@@ -63,7 +66,9 @@ async function main(options: Options): Promise<void> {
     const met = run?.faults.filter((fault) => fault.met).length ?? 0;
     say(`run ${number} (${kind}): ${run?.seconds.toFixed(1)} s, ${met} of ${run?.faults.length} faults met their step`);
     for (const line of run?.differences.slice(0, 40) ?? []) say(`  differs: ${line}`);
-    if (run?.failure !== undefined) throw new Error(`run ${number} did not end well (logs: ${logs}): ${run.failure}`);
+    if (run?.failure !== undefined) say(`  did not end well (logs: ${logs}): ${run.failure}`);
+    const failed = progress.matrix.runs.filter(({ failure }) => failure !== undefined).length;
+    if (failed > MOST_FAILED) throw new Error(`${failed} runs did not end well`);
   }
   say(`all done: ${join(options.output, 'crash-matrix.md')}`);
 }

@@ -64,18 +64,24 @@ export function emptyMatrix(extent: Extent): Progress {
 }
 
 /**
- * What the next run is for, or undefined when all is done. Undisturbed runs and runs with one kill take turns, because
- * they are compared by their time, on a machine that may be faster or slower later.
+ * What the next run is for, or undefined when all is done: an undisturbed run first, then whatever has come least far, so
+ * that a matrix that is stopped has something of each.
  */
-export function nextKind({ extent, runs, ...matrix }: Matrix): Kind | undefined {
+export function nextKind(matrix: Matrix): Kind | undefined {
+  const { extent, runs, steps } = matrix;
   const done = (kind: Kind): MatrixRun[] => runs.filter((run) => run.kind === kind && run.failure === undefined);
   const met = (kind: Kind): number => done(kind).flatMap(({ faults }) => faults.filter((fault) => fault.met)).length;
-  const [plain, kills] = [done('undisturbed').length, met('one kill')];
-  if (plain < extent.undisturbed && (plain === 0 || kills >= plain)) return 'undisturbed';
-  if (kills < extent.singleKills) return 'one kill';
-  if (plain < extent.undisturbed) return 'undisturbed';
-  if (openSteps({ extent, runs, ...matrix }).length > 0) return 'every step';
-  return met('other faults') < extent.otherFaults ? 'other faults' : undefined;
+  if (steps.length === 0) return 'undisturbed';
+  const wanted = wantedSteps(extent, steps).length;
+  const parts: readonly { readonly kind: Kind; readonly part: number }[] = [
+    { kind: 'every step', part: (wanted - openSteps(matrix).length) / wanted },
+    { kind: 'one kill', part: met('one kill') / extent.singleKills },
+    { kind: 'other faults', part: met('other faults') / extent.otherFaults },
+    { kind: 'undisturbed', part: done('undisturbed').length / extent.undisturbed },
+  ];
+  // What is not wanted at all is 0 of 0.
+  const [next] = parts.filter(({ part }) => part < 1).sort((one, other) => one.part - other.part);
+  return next?.kind;
 }
 
 /** Steps whose worker is still to be killed in the middle of them. */

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { packageFunctions } from '../../activities/host-state/apply-script.js';
+import { PACKAGE_SPOOL } from '../../activities/host-state/shell.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+/** The functions of the script against dpkg's records in a directory of the test's own, with apt and journal left out. */
+async function onHost(t: TestContext, statuses: Record<string, string>): Promise<{ spool: string; run: () => string }> {
+  const directory = await temporaryDirectory(t);
+  const [records, spool] = [join(directory, 'dpkg'), join(directory, 'spool')];
+  await mkdir(join(records, 'info'), { recursive: true });
+  await mkdir(join(records, 'updates'));
+  await mkdir(spool);
+  const control = (name: string, more = ''): string =>
+    `Package: ${name}\n${more}Maintainer: x <x@example.org>\nArchitecture: all\nVersion: 1.0\nDescription: x\n`;
+  const entries = Object.entries(statuses).filter(([, status]) => status !== '');
+  await writeFile(
+    join(records, 'status'),
+    entries.map(([name, status]) => control(name, `Status: install ${status}\n`)).join('\n'),
+  );
+  for (const name of Object.keys(statuses)) {
+    const tree = join(directory, name);
+    await mkdir(join(tree, 'DEBIAN'), { recursive: true });
+    await writeFile(join(tree, 'DEBIAN', 'control'), control(name));
+    execFileSync('dpkg-deb', ['--build', '--root-owner-group', tree, join(spool, `${name}.deb`)]);
+  }
+  const script = [
+    packageFunctions.replaceAll(PACKAGE_SPOOL, spool),
+    'fail() { echo "$*" >&2; exit 1; }',
+    'note_package() { :; }; journal_written() { :; }',
+    'apt() { for word; do case $word in *.deb) echo "${word##*/}" ;; esac; done; }',
+    'install_files',
+  ].join('\n');
+  const run = (): string =>
+    execFileSync('sh', ['-s'], { input: script, env: { ...process.env, DPKG_ADMINDIR: records }, encoding: 'utf8' });
+  return { spool, run };
+}
+
+test('a package that was killed while it was unpacked is installed from its file again; a whole one is left out', async (t) => {
+  const { spool, run } = await onHost(t, {
+    absent: '',
+    killed: 'reinstreq half-installed',
+    unpacked: 'ok unpacked',
+    whole: 'ok installed',
+  });
+  assert.deepEqual(run().trim().split('\n'), ['absent.deb', 'killed.deb', 'unpacked.deb']);
+  await assert.rejects(readdir(spool), { code: 'ENOENT' });
+});
+
+test('when every package is whole, nothing is installed', async (t) => {
+  const { run } = await onHost(t, { whole: 'ok installed' });
+  assert.equal(run(), '');
+});
