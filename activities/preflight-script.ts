@@ -21,6 +21,9 @@ const ports: Readonly<Record<Role, readonly (readonly [number, string])[]>> = {
 /** Free space that programs, images and data need, in MiB. */
 const DISK_MIB = 2048;
 
+/** The first systemd that hands a service its credentials (LoadCredential), which is how the control plane gets its keys. */
+const SYSTEMD = 247;
+
 /** Marks of an earlier cluster, whose authority must be ours. */
 export const authorityFiles = [
   ['/etc/kubernetes/pki/ca.crt', 'kubernetes-ca'],
@@ -32,6 +35,7 @@ export function preflightScript(): string {
   return `
 echo "user $(id -u)"
 echo "init $(cat /proc/1/comm)"
+echo "systemd $(systemctl --version | awk 'NR == 1 { print $2 }')"
 echo "clock $(date +%s%3N)"
 echo "container $(systemd-detect-virt --container || true)"
 echo "disk $(df -Pm /var | awk 'NR == 2 { print $4 }')"
@@ -65,6 +69,11 @@ export function judgePreflight(
   const problems = notRoot(value('user'));
   if (value('init') !== 'systemd') {
     problems.push(`its first process is ${value('init')}; systemd is needed; use a distribution with systemd`);
+  }
+  if (value('init') === 'systemd' && Number(value('systemd')) < SYSTEMD) {
+    problems.push(
+      `has systemd ${value('systemd')}; ${SYSTEMD} or newer is needed (Debian 11, Ubuntu 22.04); use a newer distribution`,
+    );
   }
   const container = value('container');
   const isContainer = container !== '' && container !== 'none';

@@ -17,6 +17,8 @@ export interface Features {
   readonly refusesCgroupV1: boolean;
   /** RuntimeDefault seccomp for every pod that names none (`seccompDefault`, beta and on in 1.25). */
   readonly seccompDefault: boolean;
+  /** The admission plugin DenyServiceExternalIPs (1.21). */
+  readonly denyServiceExternalIPs: boolean;
   /** Pod Security admission enforces by namespace labels and defaults (beta and on in 1.23). */
   readonly podSecurity: boolean;
   /** Anonymous requests can be limited to health paths (AuthenticationConfiguration v1, 1.34). */
@@ -82,6 +84,7 @@ function supportOfMinor(minor: number): VersionSupport | undefined {
       remoteRuntimeFlag: minor < 24,
       refusesCgroupV1: minor >= 35,
       seccompDefault: minor >= 25,
+      denyServiceExternalIPs: minor >= 21,
       podSecurity: minor >= 23,
       anonymousByPath: minor >= 34,
       nftablesProxy: minor >= 33,

@@ -14,6 +14,7 @@ until [ -s /run/flannel/subnet.env ]; do
   sleep 0.2
 done
 cp /etc/kube-flannel/cni-conf.json /etc/cni/net.d/.10-flannel.conflist.new &&
+chmod 600 /etc/cni/net.d/.10-flannel.conflist.new &&
 mv /etc/cni/net.d/.10-flannel.conflist.new /etc/cni/net.d/10-flannel.conflist
 `;
 

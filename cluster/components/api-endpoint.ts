@@ -3,7 +3,7 @@ import { nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
 import { API_PORT, API_PROXY_PORT, apiName, hostsWithRole } from '../topology.js';
 import { certificateFile, directory, textFile } from './files.js';
-import { unitFile, unitPath } from './systemd.js';
+import { sandbox, unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'kube-api-proxy.service';
 const CONFIG = '/etc/kubernetes/api-proxy.cfg';
@@ -58,10 +58,11 @@ export function apiEndpointState(spec: ClusterSpec): HostState {
         description: 'Proxy from this node to every Kubernetes API server',
         documentation: 'https://docs.haproxy.org/',
         type: 'notify',
+        user: 'haproxy',
         command: `/usr/sbin/haproxy -Ws -f ${CONFIG}`,
         flags: {},
         startTimeoutSeconds: 30,
-        service: ['ExecReload=/bin/kill -USR2 $MAINPID', 'KillMode=mixed', 'SuccessExitStatus=143'],
+        service: ['ExecReload=/bin/kill -USR2 $MAINPID', 'KillMode=mixed', 'SuccessExitStatus=143', ...sandbox([])],
       }),
     ],
     units: [

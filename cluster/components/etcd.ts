@@ -3,7 +3,7 @@ import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { hostsWithRole } from '../topology.js';
 import { BIN, certificateFile, directory, keyFile, program } from './files.js';
-import { unitFile, unitPath } from './systemd.js';
+import { sandbox, unitFile, unitPath } from './systemd.js';
 
 const PKI = '/etc/etcd/pki';
 const UNIT = 'etcd.service';
@@ -40,7 +40,7 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
   ];
   const healthcheck = [
     certificateFile(`${PKI}/healthcheck-client.crt`, `etcd-healthcheck-client/${host.name}`),
-    keyFile(`${PKI}/healthcheck-client.key`, `etcd-healthcheck-client/${host.name}`, 'root:root'),
+    keyFile(`${PKI}/healthcheck-client.key`, `etcd-healthcheck-client/${host.name}`),
   ];
   return {
     ...nothing,
@@ -76,6 +76,7 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
           'peer-cert-file': `${PKI}/peer.crt`,
           'peer-key-file': `${PKI}/peer.key`,
         },
+        service: sandbox(['/var/lib/etcd']),
       }),
     ],
     units: [

@@ -23,14 +23,14 @@ export function certificateFile(path: string, certificate: string): DesiredFile 
   return { path, mode: 0o644, owner: 'root:root', content: { kind: 'certificate', certificate } };
 }
 
-/** A private key, which only the component's own user may read. */
-export function keyFile(path: string, key: string, owner: string): DesiredFile {
+/** A private key, which only its owner may read. */
+export function keyFile(path: string, key: string, owner = 'root:root'): DesiredFile {
   return { path, mode: 0o600, owner, content: { kind: 'private-key', key } };
 }
 
-/** A kubeconfig with an embedded client certificate, readable by its owner alone. */
-export function kubeconfigFile(path: string, server: string, certificate: string, owner = 'root:root'): DesiredFile {
-  return { path, mode: 0o600, owner, content: { kind: 'kubeconfig', server, certificate } };
+/** A kubeconfig with an embedded client certificate, readable by root alone. */
+export function kubeconfigFile(path: string, server: string, certificate: string): DesiredFile {
+  return { path, mode: 0o600, owner: 'root:root', content: { kind: 'kubeconfig', server, certificate } };
 }
 
 export function directory(path: string, owner = 'root:root', mode = 0o755): DesiredDirectory {

@@ -9,6 +9,16 @@ import { proxyMode } from './kube-proxy.js';
 /** Programs that the kubelet, kube-proxy and the API proxy call or are, by their Debian/Ubuntu package. */
 const nodePackages = ['conntrack', 'ebtables', 'ethtool', 'haproxy', 'ipset', 'iptables', 'socat'];
 
+/** What the kubelet wants of the kernel, and with protectKernelDefaults does not set by itself (pkg/util/sysctl). */
+const kubeletKernel = {
+  'vm.overcommit_memory': '1',
+  'vm.panic_on_oom': '0',
+  'kernel.panic': '10',
+  'kernel.panic_on_oops': '1',
+  'kernel.keys.root_maxkeys': '1000000',
+  'kernel.keys.root_maxbytes': '25000000',
+};
+
 /**
  * The host itself (seed, "规划": host names, /etc/hosts, time, kernel parameters and limits).
  *
@@ -52,6 +62,7 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
           ? {
               'net.ipv4.ip_forward': '1',
               'net.bridge.bridge-nf-call-iptables': '1',
+              ...kubeletKernel,
             }
           : {}),
       },

@@ -1,45 +1,56 @@
-import type { HostState } from '../desired-state.js';
+import { stringify } from 'yaml';
+import type { DesiredFile, HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { API_PORT, hostsWithRole } from '../topology.js';
+import { admissionConfiguration, auditPolicy, authenticationConfiguration } from './api-policies.js';
 import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
 import { etcdClientUrl } from './etcd.js';
-import { certificateFile, directory, keyFile, kubeconfigFile } from './files.js';
-import { unitFile, unitPath } from './systemd.js';
+import { certificateFile, directory, keyFile, kubeconfigFile, textFile } from './files.js';
+import { credential, sandbox, unitFile, unitPath } from './systemd.js';
+import { cipherSuites } from './tls.js';
 
 const UNIT = 'kube-apiserver.service';
+const AUDIT_POLICY = '/etc/kubernetes/audit-policy.yaml';
+const AUDIT_LOGS = '/var/log/kubernetes';
+const AUTHENTICATION = '/etc/kubernetes/authentication.yaml';
+const ADMISSION = '/etc/kubernetes/admission.yaml';
 
 /**
  * One API server (seed, "配置api server组件"): the seed's flags, less its token file (bootstrap-token Secrets expire, the
  * file's do not) and its CA key as service-account key (a key pair of its own instead).
  */
 export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
-  const owner = `${USER}:${USER}`;
+  const { features } = requireSupport(spec.kubernetes);
   const files = [
     certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
     certificateFile(`${PKI}/etcd-ca.crt`, 'etcd-ca'),
     certificateFile(`${PKI}/front-proxy-ca.crt`, 'front-proxy-ca'),
     certificateFile(`${PKI}/apiserver.crt`, `kube-apiserver/${host.name}`),
-    keyFile(`${PKI}/apiserver.key`, `kube-apiserver/${host.name}`, owner),
+    keyFile(`${PKI}/apiserver.key`, `kube-apiserver/${host.name}`),
     certificateFile(`${PKI}/apiserver-etcd-client.crt`, `apiserver-etcd-client/${host.name}`),
-    keyFile(`${PKI}/apiserver-etcd-client.key`, `apiserver-etcd-client/${host.name}`, owner),
+    keyFile(`${PKI}/apiserver-etcd-client.key`, `apiserver-etcd-client/${host.name}`),
     certificateFile(`${PKI}/apiserver-kubelet-client.crt`, `apiserver-kubelet-client/${host.name}`),
-    keyFile(`${PKI}/apiserver-kubelet-client.key`, `apiserver-kubelet-client/${host.name}`, owner),
+    keyFile(`${PKI}/apiserver-kubelet-client.key`, `apiserver-kubelet-client/${host.name}`),
     certificateFile(`${PKI}/front-proxy-client.crt`, `front-proxy-client/${host.name}`),
-    keyFile(`${PKI}/front-proxy-client.key`, `front-proxy-client/${host.name}`, owner),
+    keyFile(`${PKI}/front-proxy-client.key`, `front-proxy-client/${host.name}`),
     {
       path: `${PKI}/sa.pub`,
       mode: 0o644,
       owner: 'root:root',
       content: { kind: 'public-key', key: 'service-account' } as const,
     },
-    keyFile(`${PKI}/sa.key`, 'service-account', owner),
+    keyFile(`${PKI}/sa.key`, 'service-account'),
+    policyFile(AUDIT_POLICY, auditPolicy()),
+    ...(features.anonymousByPath ? [policyFile(AUTHENTICATION, authenticationConfiguration())] : []),
+    ...(features.podSecurity ? [policyFile(ADMISSION, admissionConfiguration())] : []),
   ];
+  const keys = files.flatMap(({ path, content }) => (content.kind === 'private-key' ? [path] : []));
   return {
     ...nothing,
     accounts: [{ name: USER }],
-    directories: [directory('/etc/kubernetes'), directory(PKI)],
+    directories: [directory('/etc/kubernetes'), directory(PKI), directory(AUDIT_LOGS, `${USER}:${USER}`, 0o700)],
     files: [
       ...files,
       kubeconfigFile('/etc/kubernetes/admin.conf', OWN_API_SERVER, 'admin'),
@@ -54,10 +65,21 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
         flags: {
           'advertise-address': host.address,
           'secure-port': String(API_PORT),
-          ...(requireSupport(spec.kubernetes).features.insecurePortFlags ? { 'insecure-port': '0' } : {}),
+          ...(features.insecurePortFlags ? { 'insecure-port': '0' } : {}),
           'allow-privileged': 'true',
           'authorization-mode': 'Node,RBAC',
-          'enable-admission-plugins': 'NodeRestriction',
+          'enable-admission-plugins': [
+            'NodeRestriction',
+            ...(features.denyServiceExternalIPs ? ['DenyServiceExternalIPs'] : []),
+          ].join(','),
+          ...(features.podSecurity ? { 'admission-control-config-file': ADMISSION } : {}),
+          ...(features.anonymousByPath ? { 'authentication-config': AUTHENTICATION } : {}),
+          'audit-policy-file': AUDIT_POLICY,
+          'audit-log-path': `${AUDIT_LOGS}/audit.log`,
+          // Days, files, and MB a file: 1.1 GB at most.
+          'audit-log-maxage': '30',
+          'audit-log-maxbackup': '10',
+          'audit-log-maxsize': '100',
           'enable-aggregator-routing': 'true',
           'enable-bootstrap-token-auth': 'true',
           profiling: 'false',
@@ -65,26 +87,32 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
           'etcd-servers': etcdServers(spec, host).join(','),
           'etcd-cafile': `${PKI}/etcd-ca.crt`,
           'etcd-certfile': `${PKI}/apiserver-etcd-client.crt`,
-          'etcd-keyfile': `${PKI}/apiserver-etcd-client.key`,
+          'etcd-keyfile': credential(`${PKI}/apiserver-etcd-client.key`),
           'kubelet-certificate-authority': `${PKI}/ca.crt`,
           'kubelet-client-certificate': `${PKI}/apiserver-kubelet-client.crt`,
-          'kubelet-client-key': `${PKI}/apiserver-kubelet-client.key`,
+          'kubelet-client-key': credential(`${PKI}/apiserver-kubelet-client.key`),
           'kubelet-preferred-address-types': 'InternalIP,ExternalIP,Hostname',
           'proxy-client-cert-file': `${PKI}/front-proxy-client.crt`,
-          'proxy-client-key-file': `${PKI}/front-proxy-client.key`,
+          'proxy-client-key-file': credential(`${PKI}/front-proxy-client.key`),
           'requestheader-allowed-names': 'front-proxy-client',
           'requestheader-client-ca-file': `${PKI}/front-proxy-ca.crt`,
           'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
           'requestheader-group-headers': 'X-Remote-Group',
           'requestheader-username-headers': 'X-Remote-User',
+          // A token that was taken out of a pod is worth an hour, not a year.
+          'service-account-extend-token-expiration': 'false',
           'service-account-issuer': `https://kubernetes.default.svc.${spec.network.dnsDomain}`,
           'service-account-key-file': `${PKI}/sa.pub`,
-          'service-account-signing-key-file': `${PKI}/sa.key`,
+          'service-account-signing-key-file': credential(`${PKI}/sa.key`),
           'service-cluster-ip-range': spec.network.services,
           'service-node-port-range': spec.network.nodePorts,
+          'tls-cipher-suites': cipherSuites.join(','),
+          'tls-min-version': 'VersionTLS12',
           'tls-cert-file': `${PKI}/apiserver.crt`,
-          'tls-private-key-file': `${PKI}/apiserver.key`,
+          'tls-private-key-file': credential(`${PKI}/apiserver.key`),
         },
+        credentials: keys,
+        service: sandbox([AUDIT_LOGS]),
       }),
     ],
     units: [
@@ -104,6 +132,10 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
       },
     ],
   };
+}
+
+function policyFile(path: string, policy: object): DesiredFile {
+  return textFile(path, stringify(policy), 'root:root', 0o644);
 }
 
 /** All members, the host's own first: a request leaves the host only when its own member is gone. */

@@ -4,7 +4,7 @@ import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
 import { keyFile, kubeconfigFile } from './files.js';
-import { unitFile, unitPath } from './systemd.js';
+import { credential, sandbox, unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'kube-controller-manager.service';
 const KUBECONFIG = '/etc/kubernetes/controller-manager.conf';
@@ -14,11 +14,10 @@ const KUBECONFIG = '/etc/kubernetes/controller-manager.conf';
  * `endpoints` lock ended with 1.24 and its 20 s grace period makes nodes flap while the API moves: defaults instead.
  */
 export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostState {
-  const owner = `${USER}:${USER}`;
   const files = [
-    kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `controller-manager/${host.name}`, owner),
+    kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `controller-manager/${host.name}`),
     // Signs the certificates of kubelets whose request was approved.
-    keyFile(`${PKI}/ca.key`, 'kubernetes-ca', owner),
+    keyFile(`${PKI}/ca.key`, 'kubernetes-ca'),
   ];
   return {
     ...nothing,
@@ -38,24 +37,27 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
           // Starting, each of forty controllers asks for a token of its own; the default of 20 a second delays them all.
           'kube-api-burst': '150',
           'kube-api-qps': '100',
-          kubeconfig: KUBECONFIG,
-          'authentication-kubeconfig': KUBECONFIG,
-          'authorization-kubeconfig': KUBECONFIG,
+          kubeconfig: credential(KUBECONFIG),
+          'authentication-kubeconfig': credential(KUBECONFIG),
+          'authorization-kubeconfig': credential(KUBECONFIG),
           'allocate-node-cidrs': 'true',
           'client-ca-file': `${PKI}/ca.crt`,
           'cluster-cidr': spec.network.pods,
           'cluster-name': spec.name,
           'cluster-signing-cert-file': `${PKI}/ca.crt`,
-          'cluster-signing-key-file': `${PKI}/ca.key`,
+          'cluster-signing-key-file': credential(`${PKI}/ca.key`),
           controllers: '*,bootstrapsigner,tokencleaner',
           'leader-elect': 'true',
           'node-cidr-mask-size': String(spec.network.nodeMask),
           'requestheader-client-ca-file': `${PKI}/front-proxy-ca.crt`,
           'root-ca-file': `${PKI}/ca.crt`,
-          'service-account-private-key-file': `${PKI}/sa.key`,
+          'service-account-private-key-file': credential(`${PKI}/sa.key`),
           'service-cluster-ip-range': spec.network.services,
+          'terminated-pod-gc-threshold': '1000',
           'use-service-account-credentials': 'true',
         },
+        credentials: [KUBECONFIG, `${PKI}/ca.key`, `${PKI}/sa.key`],
+        service: sandbox([]),
       }),
     ],
     units: [

@@ -7,7 +7,7 @@ import { requireSupport, type ProxyMode } from '../versions.js';
 import { nodeApiUrl } from './api-endpoint.js';
 import { removeRules } from './cleanups.js';
 import { BIN, directory, kubeconfigFile, textFile } from './files.js';
-import { unitFile, unitPath } from './systemd.js';
+import { confined, unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'kube-proxy.service';
 const CONFIG = '/var/lib/kube-proxy/config.yaml';
@@ -66,6 +66,8 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
         type: 'simple',
         command: `${BIN}/kube-proxy`,
         flags: { config: CONFIG },
+        // It writes packet rules and the kernel's network settings, and iptables locks in /run.
+        service: [...confined(['/run']), 'CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_MODULE'],
       }),
     ],
     units: [

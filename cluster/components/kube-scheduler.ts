@@ -4,14 +4,14 @@ import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { OWN_API_SERVER, programPath, USER } from './control-plane.js';
 import { kubeconfigFile } from './files.js';
-import { unitFile, unitPath } from './systemd.js';
+import { credential, sandbox, unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'kube-scheduler.service';
 const KUBECONFIG = '/etc/kubernetes/scheduler.conf';
 
 /** One scheduler (seed, "配置kube-scheduler组件"); the lease decides which one is active. */
 export function kubeSchedulerState(spec: ClusterSpec, host: Host): HostState {
-  const kubeconfig = kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `scheduler/${host.name}`, `${USER}:${USER}`);
+  const kubeconfig = kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `scheduler/${host.name}`);
   return {
     ...nothing,
     files: [
@@ -27,11 +27,13 @@ export function kubeSchedulerState(spec: ClusterSpec, host: Host): HostState {
           'bind-address': '127.0.0.1',
           ...(requireSupport(spec.kubernetes).features.insecurePortFlags ? { port: '0' } : {}),
           profiling: 'false',
-          kubeconfig: KUBECONFIG,
-          'authentication-kubeconfig': KUBECONFIG,
-          'authorization-kubeconfig': KUBECONFIG,
+          kubeconfig: credential(KUBECONFIG),
+          'authentication-kubeconfig': credential(KUBECONFIG),
+          'authorization-kubeconfig': credential(KUBECONFIG),
           'leader-elect': 'true',
         },
+        credentials: [KUBECONFIG],
+        service: sandbox([]),
       }),
     ],
     units: [

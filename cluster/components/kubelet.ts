@@ -9,6 +9,7 @@ import { CRI_SOCKET } from './container-runtime.js';
 import { endPods, unmountBelow } from './cleanups.js';
 import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
+import { cipherSuites } from './tls.js';
 
 const UNIT = 'kubelet.service';
 const CONFIG = '/var/lib/kubelet/config.yaml';
@@ -39,7 +40,7 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
   const files = [
     certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
     certificateFile(`${PKI}/kubelet.crt`, `kubelet-server/${host.name}`),
-    keyFile(`${PKI}/kubelet.key`, `kubelet-server/${host.name}`, 'root:root'),
+    keyFile(`${PKI}/kubelet.key`, `kubelet-server/${host.name}`),
     textFile(CONFIG, stringify(kubeletConfiguration(spec, facts))),
   ];
   return {
@@ -117,10 +118,16 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     clusterDomain: spec.network.dnsDomain,
     ...(features.runtimeByFlag ? {} : { containerRuntimeEndpoint: RUNTIME_ENDPOINT }),
     ...(features.refusesCgroupV1 && facts.cgroup === 'v1' ? { failCgroupV1: false } : {}),
+    eventRecordQPS: 50,
     failSwapOn: false,
+    makeIPTablesUtilChains: true,
     // A node is called Ready within seconds of its network; unchanged status is still reported every five minutes only.
     nodeStatusReportFrequency: '5m0s',
     nodeStatusUpdateFrequency: '3s',
+    // A pod that forks without end takes no more than this from its node.
+    podPidsLimit: 4096,
+    // The host component sets what the kubelet wants of the kernel, so that it need not change it by itself.
+    protectKernelDefaults: true,
     readOnlyPort: 0,
     resolvConf: facts.resolvConf,
     rotateCertificates: true,
@@ -128,6 +135,8 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     serializeImagePulls: false,
     staticPodPath: '/etc/kubernetes/manifests',
     streamingConnectionIdleTimeout: '5m0s',
+    tlsCipherSuites: cipherSuites,
+    tlsMinVersion: 'VersionTLS12',
     tlsCertFile: `${PKI}/kubelet.crt`,
     tlsPrivateKeyFile: `${PKI}/kubelet.key`,
   };

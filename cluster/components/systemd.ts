@@ -11,6 +11,11 @@ export interface UnitOptions {
   /** One flag a line, as `name: value`, in the order given. */
   readonly flags: Readonly<Record<string, string>>;
   readonly startTimeoutSeconds?: number;
+  /**
+   * Files of root alone that the program reads as copies of its own, which systemd makes at each start; flags name them
+   * by {@link credential} (LoadCredential, systemd 247).
+   */
+  readonly credentials?: readonly string[];
   /** Further lines of the [Service] section. */
   readonly service?: readonly string[];
 }
@@ -37,6 +42,7 @@ export function unitFile(name: string, options: UnitOptions): DesiredFile {
     'Restart=always',
     'RestartSec=2',
     'LimitNOFILE=1048576',
+    ...(options.credentials ?? []).map((path) => `LoadCredential=${basename(path)}:${path}`),
     ...(options.startTimeoutSeconds === undefined ? [] : [`TimeoutStartSec=${options.startTimeoutSeconds}`]),
     ...(options.service ?? []),
     '',
@@ -44,10 +50,55 @@ export function unitFile(name: string, options: UnitOptions): DesiredFile {
     'WantedBy=multi-user.target',
     '',
   ].join('\n');
-  return { path: unitPath(name), mode: 0o644, owner: 'root:root', content: { kind: 'text', text } };
+  return { path: unitPath(name), mode: 0o600, owner: 'root:root', content: { kind: 'text', text } };
+}
+
+/** The unit's own copy of a file in its `credentials`. */
+export function credential(path: string): string {
+  return `\${CREDENTIALS_DIRECTORY}/${basename(path)}`;
+}
+
+/**
+ * What a program that needs no privilege at all may still do: compute, talk over the network, and write below `writes`
+ * (docs/hardening.md has the cost of each line).
+ */
+export function sandbox(writes: readonly string[]): string[] {
+  return [
+    ...confined(writes),
+    'CapabilityBoundingSet=',
+    'PrivateDevices=yes',
+    'ProtectKernelTunables=yes',
+    'ProtectKernelModules=yes',
+    'ProtectControlGroups=yes',
+    'RestrictNamespaces=yes',
+    'SystemCallArchitectures=native',
+    'SystemCallFilter=@system-service',
+    'UMask=0077',
+  ];
+}
+
+/** The part of {@link sandbox} that a program can bear which works on the network of its host. */
+export function confined(writes: readonly string[]): string[] {
+  return [
+    'NoNewPrivileges=yes',
+    'ProtectSystem=strict',
+    ...(writes.length === 0 ? [] : [`ReadWritePaths=${writes.join(' ')}`]),
+    'ProtectHome=yes',
+    'PrivateTmp=yes',
+    'ProtectKernelLogs=yes',
+    'ProtectClock=yes',
+    'RestrictSUIDSGID=yes',
+    'RestrictRealtime=yes',
+    'LockPersonality=yes',
+    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+  ];
 }
 
 /** Where units of the deployer stand; the distribution's own are under /lib. */
 export function unitPath(name: string): string {
   return `/etc/systemd/system/${name}`;
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parse } from 'yaml';
+import { artifactLockSchema } from '../../cluster/artifacts.js';
+import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
+import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
+import type { HostFacts } from '../../cluster/facts.js';
+import { seedDocument, specOf } from './documents.js';
+
+const facts: HostFacts = {
+  distribution: 'debian-12',
+  machine: 'x86_64',
+  resolvConf: '/etc/resolv.conf',
+  ipvs: false,
+  nftables: true,
+  cgroup: 'v2',
+};
+const lock = artifactLockSchema.parse({
+  kubernetes: 'v1.0.0',
+  artifacts: [
+    {
+      name: 'etcd',
+      version: '3.6.16',
+      arch: 'amd64',
+      url: 'https://example.org/etcd',
+      format: 'tar.gz',
+      sha256: '0'.repeat(64),
+    },
+  ],
+});
+const versions = ['v1.20.2', 'v1.36.4'];
+
+interface OnHost {
+  readonly component: Component;
+  readonly state: HostState;
+}
+
+/** Every component of a host that has a role, in the seed's cluster at another version. */
+function hostWith(role: 'control-plane' | 'node', kubernetes: string): OnHost[] {
+  const spec = specOf({ ...seedDocument(), kubernetes });
+  const host = spec.hosts.find(({ roles }) => roles.includes(role));
+  assert.ok(host !== undefined);
+  return componentsOf(host).map((component) => ({
+    component,
+    state: componentState(component, { spec, host, lock, facts }),
+  }));
+}
+
+function filesOf(role: 'control-plane' | 'node', kubernetes: string): DesiredFile[] {
+  return hostWith(role, kubernetes).flatMap(({ state }) => state.files);
+}
+
+function textOf(files: readonly DesiredFile[], path: string): string {
+  const file = files.find((candidate) => candidate.path === path);
+  if (file?.content.kind !== 'text') throw new Error(`there is no text file ${path}`);
+  return file.content.text;
+}
+
+const unitOf = (name: string): string => `/etc/systemd/system/${name}.service`;
+
+for (const version of versions) {
+  const masterFiles = filesOf('control-plane', version);
+  const nodeFiles = filesOf('node', version);
+
+  test(`${version}: below /etc/kubernetes all is root's, and keys and kubeconfigs are for root alone (CIS 1.1.13 to 1.1.21)`, () => {
+    const below = [...masterFiles, ...nodeFiles].filter(({ path }) => path.startsWith('/etc/kubernetes/'));
+    assert.ok(below.length > 15);
+    for (const { path, owner, mode } of below) {
+      assert.equal(owner, 'root:root', path);
+      if (/\.(key|conf)$/.test(path)) assert.equal(mode, 0o600, path);
+      if (path.endsWith('.crt')) assert.equal(mode, 0o644, path);
+    }
+  });
+
+  test(`${version}: unit files and the kubelet's configuration are for root alone (CIS 1.1.1 to 1.1.8, 4.1.1, 4.1.9)`, () => {
+    const units = [...masterFiles, ...nodeFiles].filter(({ path }) => path.endsWith('.service'));
+    assert.ok(units.length >= 8);
+    for (const { path, mode } of units) assert.equal(mode, 0o600, path);
+    assert.equal(nodeFiles.find(({ path }) => path === '/var/lib/kubelet/config.yaml')?.mode, 0o600);
+  });
+
+  test(`${version}: what a user other than root may not read, a unit gets as a credential, and reads as one`, () => {
+    let seen = 0;
+    for (const { path: unit, content } of masterFiles) {
+      if (!unit.endsWith('.service') || content.kind !== 'text' || !/^User=kube$/m.test(content.text)) continue;
+      const loaded = [...content.text.matchAll(/^LoadCredential=([^:\n]+):(\/\S+)$/gm)];
+      for (const [, name = '', path = ''] of loaded) {
+        assert.ok(
+          masterFiles.some((file) => file.path === path),
+          `${unit} loads ${path}, which nobody writes`,
+        );
+        assert.ok(
+          content.text.includes(`\${CREDENTIALS_DIRECTORY}/${name}`),
+          `${unit} loads ${name} and does not use it`,
+        );
+      }
+      const names = new Set(loaded.map(([, name]) => name));
+      assert.equal(names.size, loaded.length, `${unit} loads two credentials of one name`);
+      for (const [, name = ''] of content.text.matchAll(/\$\{CREDENTIALS_DIRECTORY\}\/(\S+)/g)) {
+        assert.ok(names.has(name), `${unit} uses ${name} and does not load it`);
+        seen += 1;
+      }
+      const command = content.text.slice(content.text.indexOf('ExecStart='), content.text.indexOf('Restart='));
+      for (const [, path = ''] of command.matchAll(/=(\/etc\/\S+)/g)) {
+        const file = masterFiles.find((candidate) => candidate.path === path);
+        assert.ok(file !== undefined && (file.mode & 0o004) !== 0, `${unit} cannot read ${path}`);
+      }
+    }
+    assert.ok(seen >= 11);
+  });
+
+  test(`${version}: nothing but the kubelet, containerd and kube-proxy runs as root or with a capability`, () => {
+    const units = [...masterFiles, ...nodeFiles].filter(({ path }) => path.endsWith('.service'));
+    const free = units.filter(
+      ({ content }) =>
+        content.kind === 'text' && !(/^User=/m.test(content.text) && /^CapabilityBoundingSet=$/m.test(content.text)),
+    );
+    assert.deepEqual(free.map(({ path }) => path).sort(), ['containerd', 'kube-proxy', 'kubelet'].map(unitOf).sort());
+  });
+
+  test(`${version}: the API server takes forward secrecy only, and records what is asked of it`, () => {
+    const unit = textOf(masterFiles, unitOf('kube-apiserver'));
+    assert.match(unit, /--tls-min-version=VersionTLS12/);
+    assert.match(unit, /--tls-cipher-suites=(TLS_ECDHE_[A-Z0-9_]+,?)+ /);
+    assert.match(unit, /--service-account-extend-token-expiration=false/);
+    for (const [flag, least] of [
+      ['maxage', 30],
+      ['maxbackup', 10],
+      ['maxsize', 100],
+    ] as const) {
+      assert.ok(Number(new RegExp(`--audit-log-${flag}=(\\d+)`).exec(unit)?.[1]) >= least, flag);
+    }
+    const logs = hostWith('control-plane', version).flatMap(({ state }) => state.directories);
+    assert.deepEqual(
+      logs.find(({ path }) => path === '/var/log/kubernetes'),
+      { path: '/var/log/kubernetes', owner: 'kube:kube', mode: 0o700 },
+    );
+  });
+
+  test(`${version}: the audit log holds no body of what may hold a secret, and no noise`, () => {
+    const { rules } = parse(textOf(masterFiles, '/etc/kubernetes/audit-policy.yaml')) as { rules: Rule[] };
+    for (const resource of ['secrets', 'configmaps', 'serviceaccounts/token', 'pods/exec']) {
+      assert.equal(levelOf(rules, '', resource, 'create'), 'Metadata', resource);
+    }
+    assert.equal(levelOf(rules, 'authentication.k8s.io', 'tokenreviews', 'create'), 'Metadata');
+    assert.equal(levelOf(rules, 'rbac.authorization.k8s.io', 'clusterrolebindings', 'create'), 'Request');
+    assert.equal(levelOf(rules, 'rbac.authorization.k8s.io', 'clusterrolebindings', 'list'), 'Metadata');
+    assert.equal(levelOf(rules, 'coordination.k8s.io', 'leases', 'update'), 'None');
+    assert.equal(levelOf(rules, '', 'events', 'create'), 'None');
+  });
+
+  test(`${version}: the kubelet states every limit that a benchmark asks for`, () => {
+    const kubelet = parse(textOf(nodeFiles, '/var/lib/kubelet/config.yaml')) as Record<string, unknown>;
+    assert.equal(kubelet['protectKernelDefaults'], true);
+    assert.equal(kubelet['eventRecordQPS'], 50);
+    assert.equal(kubelet['makeIPTablesUtilChains'], true);
+    assert.ok(Number(kubelet['podPidsLimit']) > 0);
+    assert.ok((kubelet['tlsCipherSuites'] as string[]).every((suite) => suite.startsWith('TLS_ECDHE_')));
+    const host = hostWith('node', version).find(({ component }) => component === 'host');
+    assert.equal(host?.state.kernel.sysctls['vm.overcommit_memory'], '1');
+  });
+}
+
+test('1.36: anonymous requests may ask for health and nothing else, which haproxy does', () => {
+  const files = filesOf('control-plane', 'v1.36.4');
+  const configuration = parse(textOf(files, '/etc/kubernetes/authentication.yaml')) as {
+    anonymous: { enabled: boolean; conditions: { path: string }[] };
+  };
+  const paths = configuration.anonymous.conditions.map(({ path }) => path);
+  assert.deepEqual(paths, ['/livez', '/readyz', '/healthz']);
+  const unit = textOf(files, unitOf('kube-apiserver'));
+  assert.match(unit, /--authentication-config=\/etc\/kubernetes\/authentication\.yaml/);
+  assert.doesNotMatch(unit, /--anonymous-auth/);
+  const [, probed = ''] =
+    /httpchk GET (\S+)/.exec(textOf(filesOf('node', 'v1.36.4'), '/etc/kubernetes/api-proxy.cfg')) ?? [];
+  assert.ok(paths.includes(probed), probed);
+});
+
+test('1.36: a namespace that says nothing refuses pods that could harm their host', () => {
+  const files = filesOf('control-plane', 'v1.36.4');
+  const unit = textOf(files, unitOf('kube-apiserver'));
+  assert.match(unit, /--admission-control-config-file=\/etc\/kubernetes\/admission\.yaml/);
+  assert.match(unit, /--enable-admission-plugins=NodeRestriction,DenyServiceExternalIPs /);
+  const text = textOf(files, '/etc/kubernetes/admission.yaml');
+  assert.match(text, /enforce: baseline/);
+  assert.match(text, /namespaces:\n\s+- kube-system\n/);
+});
+
+test('1.20 is not given what it does not know', () => {
+  const files = filesOf('control-plane', 'v1.20.2');
+  assert.doesNotMatch(
+    textOf(files, unitOf('kube-apiserver')),
+    /authentication-config|admission-control-config-file|DenyServiceExternalIPs/,
+  );
+  assert.ok(!files.some(({ path }) => /(authentication|admission)\.yaml$/.test(path)));
+});
+
+interface Rule {
+  readonly level: string;
+  readonly verbs?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+  readonly resources?: readonly { group: string; resources?: readonly string[] }[];
+}
+
+/** The level of the first rule that matches, which is how the API server decides. */
+function levelOf(rules: readonly Rule[], group: string, resource: string, verb: string): string | undefined {
+  return rules.find(
+    (rule) =>
+      rule.nonResourceURLs === undefined &&
+      (rule.verbs?.includes(verb) ?? true) &&
+      (rule.resources?.some((wanted) => wanted.group === group && (wanted.resources?.includes(resource) ?? true)) ??
+        true),
+  )?.level;
+}
