@@ -2,9 +2,11 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { FileContent } from '../cluster/desired-state.js';
+import { encryptionConfiguration } from '../cluster/encryption.js';
 import type { ArtifactCatalog } from './artifacts/artifact-catalog.js';
 import { PkiError, readIssued } from './certificates/ensure-pki.js';
 import { kubeconfigText } from './certificates/kubeconfig.js';
+import { readRing } from './encryption/key-ring.js';
 import type { ClusterStore } from './state-store/state-store.js';
 
 /** Content whose bytes are not in the desired state itself. */
@@ -19,10 +21,10 @@ export interface ResolvedContent {
   open(): Readable | Buffer;
 }
 
-/** Puts the bytes of desired files together on the worker, from the PKI and the artifacts. */
+/** Puts the bytes of desired files together on the worker, from the state store's secrets and the artifacts. */
 export class Content {
   constructor(
-    private readonly store: Pick<ClusterStore, 'name' | 'pki'>,
+    private readonly store: Pick<ClusterStore, 'name' | 'pki' | 'encryption'>,
     private readonly artifacts: ArtifactCatalog,
   ) {}
 
@@ -37,6 +39,8 @@ export class Content {
         return inMemory(publicKeyPem((await readIssued(this.store.pki, content.key)).privateKey));
       case 'kubeconfig':
         return inMemory(await this.kubeconfig(content.server, content.certificate));
+      case 'encryption-config':
+        return inMemory(encryptionConfiguration(await readRing(this.store.encryption)));
       case 'artifact': {
         const { path, sha256, size } = await this.artifacts.resolve(content.artifact);
         return { sha256, size, open: () => createReadStream(path) };

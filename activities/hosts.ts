@@ -9,6 +9,7 @@ import type { ClusterContext } from './cluster-context.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { PkiError } from './certificates/ensure-pki.js';
 import type { Content } from './content.js';
+import { newestRing } from './encryption/key-ring.js';
 import { applyHostState, planHostState } from './host-state/apply-host-state.js';
 import { withText } from './host-state/content.js';
 import { judgePreflight, preflightScript } from './preflight-script.js';
@@ -111,7 +112,13 @@ async function inspect(context: ClusterContext, name: string, signal: AbortSigna
     signal,
   });
   const host = hostByName(spec, name);
-  const { problems, clockMs } = judgePreflight(spec, host, stdout, await authorityDigests(store.pki));
+  const { problems, clockMs } = judgePreflight(
+    spec,
+    host,
+    stdout,
+    await authorityDigests(store.pki),
+    (await newestRing(store.encryption)) !== undefined,
+  );
   const facts = parseFacts(stdout);
   if (facts.machine !== 'x86_64') {
     problems.push(`is a ${facts.machine} machine; the artifact lock has programs for x86_64 (amd64) only`);

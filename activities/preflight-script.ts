@@ -1,3 +1,4 @@
+import { ENCRYPTION } from '../cluster/components/kube-apiserver.js';
 import type { ClusterSpec, Host, Role } from '../cluster/spec.js';
 
 /** Ports that each role's programs listen on, with the program that may have them already. */
@@ -42,6 +43,7 @@ echo "disk $(df -Pm /var | awk 'NR == 2 { print $4 }')"
 for file in ${authorityFiles.map(([path]) => path).join(' ')}; do
   [ ! -f "$file" ] || echo "authority $file $(sha256sum < "$file" | cut -d' ' -f1)"
 done
+[ ! -f ${ENCRYPTION} ] || echo encryption
 [ ! -d /var/lib/etcd/member ] || echo "etcd-data /var/lib/etcd"
 ss -Hltnp | awk '{ n = split($4, a, ":"); match($0, /\\(\\("[^"]*"/); print "port", a[n], substr($0, RSTART + 3, RLENGTH - 4) }'
 `;
@@ -57,12 +59,14 @@ export interface PreflightAnswer {
  * Judges what {@link preflightScript} printed.
  *
  * @param authorities - sha256 of the store's authorities by name; absent where the store has none
+ * @param hasEncryptionKey - whether the store has the key of the cluster's Secrets
  */
 export function judgePreflight(
   spec: ClusterSpec,
   host: Host,
   output: string,
   authorities: ReadonlyMap<string, string>,
+  hasEncryptionKey: boolean,
 ): PreflightAnswer {
   const lines = output.split('\n').map((line) => line.split(' '));
   const value = (key: string): string => lines.find(([name]) => name === key)?.[1] ?? '';
@@ -88,6 +92,11 @@ export function judgePreflight(
     if (key === 'etcd-data' && !authorities.has('etcd-ca')) {
       problems.push(
         `${path} holds data of another cluster, and the state store of ${spec.name} has no authority for it; restore the state store, or move the data away`,
+      );
+    }
+    if (key === 'encryption' && !hasEncryptionKey) {
+      problems.push(
+        `${ENCRYPTION} holds keys that the state store of ${spec.name} does not have; with new ones every Secret would be unreadable; restore the state store`,
       );
     }
     if (key === 'port') {

@@ -83,7 +83,9 @@ export type FileContent =
   /** The public half of a key pair of the PKI plan (the service-account keys), PEM. */
   | { readonly kind: 'public-key'; readonly key: string }
   /** A kubeconfig with an embedded client certificate of the PKI plan. */
-  | { readonly kind: 'kubeconfig'; readonly server: string; readonly certificate: string };
+  | { readonly kind: 'kubeconfig'; readonly server: string; readonly certificate: string }
+  /** The API server's EncryptionConfiguration, with the cluster's keys. */
+  | { readonly kind: 'encryption-config' };
 
 /** A single regular file inside an artifact: the artifact itself, or one member of its archive. */
 export interface ArtifactFile {

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { type DurableFiles, ensurePrivateDirectory, isErrno } from './durable-files.js';
 import type { SecretGeneration, SecretStore } from './state-store.js';
 
-/** Keeps each generation as `<directory>/<name>/<generation>.pem`, 0600 in directories of 0700. */
+/** Keeps each generation as `<directory>/<name>/<generation>.<extension>`, 0600 in directories of 0700. */
 export class FileSecretStore implements SecretStore {
   constructor(
     private readonly directory: string,
     private readonly files: DurableFiles,
+    private readonly extension: 'pem' | 'json',
   ) {}
 
   async newest(name: string): Promise<SecretGeneration | undefined> {
@@ -16,15 +17,20 @@ export class FileSecretStore implements SecretStore {
       if (isErrno(error, 'ENOENT')) return [];
       throw error;
     });
-    const generation = Math.max(0, ...entries.map((entry) => Number(/^([1-9]\d*)\.pem$/.exec(entry)?.[1] ?? 0)));
+    const generation = Math.max(0, ...entries.map((entry) => this.generationOf(entry)));
     if (generation === 0) return undefined;
-    return { generation, text: await readFile(join(directory, `${generation}.pem`), 'utf8') };
+    return { generation, text: await readFile(join(directory, `${generation}.${this.extension}`), 'utf8') };
   }
 
   async add(name: string, { generation, text }: SecretGeneration): Promise<boolean> {
     const directory = this.location(name);
     await ensurePrivateDirectory(directory);
-    return this.files.create(join(directory, `${generation}.pem`), text, 0o600);
+    return this.files.create(join(directory, `${generation}.${this.extension}`), text, 0o600);
+  }
+
+  private generationOf(entry: string): number {
+    const [, generation = '0', extension] = /^([1-9]\d*)\.([a-z]+)$/.exec(entry) ?? [];
+    return extension === this.extension ? Number(generation) : 0;
   }
 
   location(name: string): string {

@@ -92,6 +92,7 @@ class FileStateStore implements StateStore {
 
 class FileClusterStore implements ClusterStore {
   readonly pki: SecretStore;
+  readonly encryption: SecretStore;
   readonly knownHostsPath: string;
   readonly kubeconfigPath: string;
 
@@ -100,7 +101,8 @@ class FileClusterStore implements ClusterStore {
     private readonly directory: string,
     private readonly files: DurableFiles,
   ) {
-    this.pki = new FileSecretStore(join(directory, 'pki'), files);
+    this.pki = new FileSecretStore(join(directory, 'pki'), files, 'pem');
+    this.encryption = new FileSecretStore(join(directory, 'encryption'), files, 'json');
     this.knownHostsPath = join(directory, 'known_hosts');
     this.kubeconfigPath = join(directory, 'kubeconfig');
   }

@@ -12,6 +12,8 @@ export interface StateStore {
 export interface ClusterStore {
   readonly name: string;
   readonly pki: SecretStore;
+  /** The keys that encrypt Secrets in etcd. */
+  readonly encryption: SecretStore;
   /** known_hosts file of this cluster's hosts; it need not exist yet. */
   readonly knownHostsPath: string;
   /** The operator's admin kubeconfig; it need not exist yet. */

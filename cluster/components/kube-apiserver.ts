@@ -17,6 +17,9 @@ const AUDIT_LOGS = '/var/log/kubernetes';
 const AUTHENTICATION = '/etc/kubernetes/authentication.yaml';
 const ADMISSION = '/etc/kubernetes/admission.yaml';
 
+/** The keys that encrypt Secrets in etcd. */
+export const ENCRYPTION = '/etc/kubernetes/encryption.yaml';
+
 /**
  * One API server (seed, "配置api server组件"): the seed's flags, less its token file (bootstrap-token Secrets expire, the
  * file's do not) and its CA key as service-account key (a key pair of its own instead).
@@ -42,6 +45,7 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
       content: { kind: 'public-key', key: 'service-account' } as const,
     },
     keyFile(`${PKI}/sa.key`, 'service-account'),
+    { path: ENCRYPTION, mode: 0o600, owner: 'root:root', content: { kind: 'encryption-config' } as const },
     policyFile(AUDIT_POLICY, auditPolicy()),
     ...(features.anonymousByPath ? [policyFile(AUTHENTICATION, authenticationConfiguration())] : []),
     ...(features.podSecurity ? [policyFile(ADMISSION, admissionConfiguration())] : []),
@@ -84,6 +88,7 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
           'enable-bootstrap-token-auth': 'true',
           profiling: 'false',
           'client-ca-file': `${PKI}/ca.crt`,
+          'encryption-provider-config': credential(ENCRYPTION),
           'etcd-servers': etcdServers(spec, host).join(','),
           'etcd-cafile': `${PKI}/etcd-ca.crt`,
           'etcd-certfile': `${PKI}/apiserver-etcd-client.crt`,
@@ -111,7 +116,7 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
           'tls-cert-file': `${PKI}/apiserver.crt`,
           'tls-private-key-file': credential(`${PKI}/apiserver.key`),
         },
-        credentials: keys,
+        credentials: [...keys, ENCRYPTION],
         service: sandbox([AUDIT_LOGS]),
       }),
     ],

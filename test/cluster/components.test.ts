@@ -92,7 +92,7 @@ test('two components of one host never want different things of one path', () =>
 test('private keys and kubeconfigs are readable by their owner alone', () => {
   everyComponent(({ state }) => {
     for (const { path, mode, content } of state.files) {
-      if (content.kind === 'private-key' || content.kind === 'kubeconfig') assert.equal(mode, 0o600, path);
+      if (['private-key', 'kubeconfig', 'encryption-config'].includes(content.kind)) assert.equal(mode, 0o600, path);
     }
   });
 });
