@@ -9,8 +9,15 @@ import { KubernetesError } from './kubernetes/kubernetes-error.js';
 import { RemoteError } from './ssh/errors.js';
 
 /** Throws NotYetError until every API server answers from etcd by itself. */
-export async function requireEveryApiServer({ spec, kubernetes }: ClusterContext): Promise<void> {
-  const masters = hostsWithRole(spec, 'control-plane');
+export async function requireEveryApiServer(context: ClusterContext): Promise<void> {
+  await requireApiServers(context, hostsWithRole(context.spec, 'control-plane'));
+}
+
+/** {@link requireEveryApiServer}, for some hosts. */
+export async function requireApiServers(
+  { kubernetes }: ClusterContext,
+  masters: readonly { readonly name: string }[],
+): Promise<void> {
   const answers = await Promise.allSettled(
     masters.map(({ name }) =>
       kubernetes.only(name).read({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system' } }),

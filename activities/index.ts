@@ -1,6 +1,8 @@
 import type { ActivityDependencies } from './dependencies.js';
+import { auditActivities } from './audit.js';
 import { clusterActivities } from './cluster.js';
 import { drillActivities } from './drill.js';
+import { rotationActivities } from './encryption/rotation.js';
 import { hostActivities } from './hosts.js';
 import { nodeActivities } from './nodes.js';
 import { planActivities } from './plans.js';
@@ -18,6 +20,8 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...nodeActivities(dependencies),
     ...drillActivities(dependencies),
     ...removalActivities(dependencies),
+    ...auditActivities(dependencies),
+    ...rotationActivities(dependencies),
   };
 }
 

@@ -1,4 +1,6 @@
 import { destroySteps } from '../cluster/destroy-steps.js';
+import { BENCH_ARTIFACT } from '../cluster/benchmark.js';
+import { rotationSteps, type RotationStep } from '../cluster/rotation.js';
 import { addNodeSteps, deploySteps, type Step } from '../cluster/steps.js';
 import { hostByName } from '../cluster/topology.js';
 import { PreconditionError } from './activity.js';
@@ -10,12 +12,14 @@ export interface PlanActivities {
   planDeployment(reference: SpecReference): Promise<Step[]>;
   planNode(reference: SpecReference, host: string): Promise<Step[]>;
   planDestruction(reference: SpecReference): Promise<Step[]>;
+  planRotation(reference: SpecReference): Promise<RotationStep[]>;
 }
 
 export function planActivities({ contexts }: ActivityDependencies): PlanActivities {
   return {
     async planDeployment(reference) {
-      return deploySteps((await contexts.get(reference)).spec);
+      const { spec, lock } = await contexts.get(reference);
+      return deploySteps(spec, { audit: lock.artifacts.some(({ name }) => name === BENCH_ARTIFACT) });
     },
     async planNode(reference, name) {
       const { spec } = await contexts.get(reference);
@@ -25,6 +29,9 @@ export function planActivities({ contexts }: ActivityDependencies): PlanActiviti
     },
     async planDestruction(reference) {
       return destroySteps((await contexts.get(reference)).spec);
+    },
+    async planRotation(reference) {
+      return rotationSteps((await contexts.get(reference)).spec);
     },
   };
 }

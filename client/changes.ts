@@ -10,6 +10,7 @@ import type { ClusterSpec } from '../cluster/spec.js';
 import { hostByName } from '../cluster/topology.js';
 import type * as workflows from '../workflows/index.js';
 import { clusterWorkflowId, TASK_QUEUE, type DeployInput } from '../workflows/messages.js';
+import { auditLines } from './audit.js';
 import { UserError } from './errors.js';
 import { writeJson } from './output.js';
 import { watch } from './progress.js';
@@ -30,6 +31,7 @@ export async function deployHa(spec: ClusterSpec, options: FollowOptions): Promi
       `nodes: ${result.nodes.map(({ name, ready, version }) => `${name} ${ready ? 'Ready' : 'not Ready'} ${version}`).join(', ')}`,
       `etcd: ${result.etcd.members} members, ${result.etcd.leader} leads`,
       `checks: ${result.checks.filter(({ ok }) => ok).length} of ${result.checks.length} passed`,
+      ...auditLines(result.audits),
       `kubeconfig: ${result.kubeconfig}`,
     ],
     json: { ...result, ...run },
@@ -80,6 +82,15 @@ export async function destroy(spec: ClusterSpec, deleteData: boolean, options: F
       ...result.hosts.map(({ host, changed }) => `${host}: ${changed === 0 ? 'was clean' : `${changed} undone`}`),
       ...result.hosts.flatMap(({ host, kept }) => kept.map((path) => `data of ${host} is kept there in ${path}`)),
     ],
+    json: { ...result, ...run },
+  }));
+}
+
+/** Starts the rotation of the key that encrypts Secrets, follows it, and says what came of it. */
+export async function rotateEncryptionKey(spec: ClusterSpec, options: FollowOptions): Promise<void> {
+  const input = await snapshot(spec);
+  await change<typeof workflows.rotateEncryptionKey>(spec, 'rotateEncryptionKey', [input], options, (result, run) => ({
+    text: ['every Secret is encrypted with a new key, and the old one is gone'],
     json: { ...result, ...run },
   }));
 }

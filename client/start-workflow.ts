@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
 import { leaseNames, type LeaseName } from '../cluster/leases.js';
-import { addNode, deployHa, destroy, failoverDrill } from './changes.js';
+import { audit } from './audit.js';
+import { addNode, deployHa, destroy, failoverDrill, rotateEncryptionKey } from './changes.js';
 import { confirmName } from './confirm.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
 import { plan } from './plan.js';
@@ -68,11 +69,30 @@ program
   );
 
 program
+  .command('rotate-encryption-key')
+  .description('encrypt every Secret in etcd with a new key, one API server after the other, and remove the old key')
+  .addOption(file())
+  .addOption(json())
+  .addOption(detach())
+  .action((options: ChangeOptions) =>
+    runCommand(async () => rotateEncryptionKey(await readSpec(options.file), options)),
+  );
+
+program
   .command('plan')
   .description('show what deploy-ha would change on each host and why; changes nothing')
   .addOption(file())
   .addOption(json())
   .action((options: ChangeOptions) => runCommand(async () => plan(await readSpec(options.file), options.json)));
+
+program
+  .command('audit')
+  .description(
+    'check every host against the CIS benchmark with kube-bench; changes nothing, exit code 1 if a check fails',
+  )
+  .addOption(file())
+  .addOption(json())
+  .action((options: ChangeOptions) => runCommand(async () => audit(await readSpec(options.file), options.json)));
 
 program
   .command('validate')

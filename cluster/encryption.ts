@@ -30,3 +30,40 @@ export function encryptionConfiguration(ring: KeyRing): string {
 export function firstRing(secret: string): KeyRing {
   return [{ name: 'key1', secret }];
 }
+
+/**
+ * How far a rotation is, read from the ring alone: `settled` has one key, `introduced` a new one that only decrypts yet,
+ * `promoted` a new one that encrypts while the old one still decrypts.
+ */
+export type RotationPhase = 'settled' | 'introduced' | 'promoted';
+
+export function phaseOf([first, ...others]: KeyRing): RotationPhase {
+  if (others.length === 0) return 'settled';
+  return others.some((other) => numberOf(other) > numberOf(first)) ? 'introduced' : 'promoted';
+}
+
+/**
+ * The ring of the next phase. Each may reach hosts one after the other: whatever one of them encrypts, all can decrypt.
+ *
+ * @param secret - of the new key; used from `settled` only
+ */
+export function nextRing(ring: KeyRing, secret: string): KeyRing {
+  const [first, second] = ring;
+  switch (phaseOf(ring)) {
+    case 'settled':
+      return [first, { name: `key${numberOf(first) + 1}`, secret }];
+    case 'introduced':
+      return second === undefined ? ring : [second, first];
+    case 'promoted':
+      return [first];
+  }
+}
+
+/** What stands before a value in etcd that this key encrypted. */
+export function encryptedPrefix({ name }: Pick<EncryptionKey, 'name'>): string {
+  return `k8s:enc:secretbox:v1:${name}:`;
+}
+
+function numberOf({ name }: EncryptionKey): number {
+  return Number(/^key(\d+)$/.exec(name)?.[1] ?? 0);
+}

@@ -20,6 +20,7 @@ export type Action =
   | { readonly kind: 'node-ready'; readonly host: string }
   | { readonly kind: 'revoke-token'; readonly host: string }
   | { readonly kind: 'verify' }
+  | { readonly kind: 'audit'; readonly host: string }
   | { readonly kind: 'remove'; readonly host: string }
   | { readonly kind: 'remove-kubeconfig' };
 
@@ -47,8 +48,10 @@ export function reliesOnOthers({ action }: Step): boolean {
 /**
  * The DAG of `deploy-ha`. Everything starts as soon as what it needs is done: programs travel while certificates are
  * made, a master installs while etcd elects, nodes prepare while masters start.
+ *
+ * @param audit - whether hosts are checked against the CIS benchmark at the end, which needs kube-bench
  */
-export function deploySteps(spec: ClusterSpec): Step[] {
+export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
   const etcd = hostsWithRole(spec, 'etcd');
   const masters = hostsWithRole(spec, 'control-plane');
   const nodes = hostsWithRole(spec, 'node');
@@ -133,6 +136,13 @@ export function deploySteps(spec: ClusterSpec): Step[] {
       ],
       action: { kind: 'verify' },
     },
+    ...(audit ? spec.hosts : []).map((host): Step => ({
+      id: `audit:${host.name}`,
+      title: `Audit ${host.name} against the CIS benchmark`,
+      host: host.name,
+      needs: ['verify'],
+      action: { kind: 'audit', host: host.name },
+    })),
   ];
 }
 

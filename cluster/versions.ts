@@ -2,6 +2,9 @@
 
 export type Runtime = 'containerd' | 'docker';
 
+/** The CIS benchmark that kube-bench has for a minor, by its name there. */
+export type Benchmark = 'cis-1.20' | 'cis-1.12';
+
 /** How Services become packets; `kube-proxy --proxy-mode`. */
 export type ProxyMode = 'ipvs' | 'iptables' | 'nftables';
 
@@ -35,6 +38,7 @@ export interface VersionSupport {
   /** Version of containerd's configuration file: 2 for 1.x, 3 for 2.x. */
   readonly containerdConfig: 2 | 3;
   readonly features: Features;
+  readonly benchmark: Benchmark;
   /** Reference of the pause image, the sandbox of every pod. */
   readonly pauseImage: string;
   readonly corednsImage: string;
@@ -89,6 +93,8 @@ function supportOfMinor(minor: number): VersionSupport | undefined {
       anonymousByPath: minor >= 34,
       nftablesProxy: minor >= 33,
     },
+    // 1.12 is of 1.32 to 1.34, and the newest that there is.
+    benchmark: minor >= 32 ? 'cis-1.12' : 'cis-1.20',
     flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
     ...(modern ? { metricsServerImage: 'registry.k8s.io/metrics-server/metrics-server:v0.9.0' } : {}),
     checkImage: 'docker.io/ikubernetes/myapp:v1',

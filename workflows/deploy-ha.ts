@@ -5,6 +5,7 @@ import {
   ParentClosePolicy,
   patched,
 } from '@temporalio/workflow';
+import type { HostAudit } from '../cluster/benchmark.js';
 import type { LeaseHolders } from '../cluster/leases.js';
 import type { HostInspection } from '../cluster/preflight.js';
 import { reliesOnOthers, type Step } from '../cluster/steps.js';
@@ -27,6 +28,8 @@ export interface DeployResult {
   readonly changed: number;
   /** The seed's own checks of pods, Service, NodePort and DNS. */
   readonly checks: readonly { readonly name: string; readonly ok: boolean }[];
+  /** Every host against the CIS benchmark; empty where the lock file has no kube-bench. */
+  readonly audits: readonly HostAudit[];
 }
 
 type DeployRun = Run<DeployInput, Step, Facts>;
@@ -35,6 +38,8 @@ type DeployRun = Run<DeployInput, Step, Facts>;
 interface Facts {
   readonly inspections: HostInspection[];
   checks: DeployResult['checks'];
+  /** Absent in what runs from before it was known have carried. */
+  audits?: HostAudit[];
 }
 
 /** Builds the cluster of a spec, or finishes building it, or finds that there is nothing to do. */
@@ -52,6 +57,14 @@ export async function deployHa(continued: Continued<DeployInput, Step, Facts>): 
         facts.checks = verified.checks;
         return verified;
       }
+      case 'audit': {
+        const { attempts, ...audit } = await long.auditHost.executeWithOptions({ summary: step.title }, [
+          input,
+          action.host,
+        ]);
+        (facts.audits ??= []).push(audit);
+        return { attempts, changed: 0, note: `${audit.passed} passed, ${audit.failed.length} failed` };
+      }
       default:
         return performCommon(step, input, facts.inspections);
     }
@@ -61,7 +74,8 @@ export async function deployHa(continued: Continued<DeployInput, Step, Facts>): 
   const cluster = await brief.describeCluster(input);
   const all = run.steps();
   const changed = all.filter(({ id }) => !id.startsWith('join:')).reduce((sum, step) => sum + step.changed, 0);
-  return { ...cluster, steps: all, changed, checks: facts.checks };
+  const audits = (facts.audits ?? []).toSorted((a, b) => (a.host < b.host ? -1 : 1));
+  return { ...cluster, steps: all, changed, checks: facts.checks, audits };
 }
 
 /** Joins a node by a child of its own, and waits for its end even when the deployment is cancelled. */

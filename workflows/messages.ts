@@ -6,7 +6,7 @@ import type { ApprovalState, Decision, DecisionReply } from './approvals.js';
 
 /** Names and payloads of everything that clients and workflows say to each other: the only file that both import. */
 
-export type Operation = 'deploy-ha' | 'add-node' | 'failover-drill' | 'destroy';
+export type Operation = 'deploy-ha' | 'add-node' | 'failover-drill' | 'destroy' | 'rotate-encryption-key';
 
 export interface DeployInput extends SpecReference {
   /** Overrides the spec's deadline for an approval, in seconds. */

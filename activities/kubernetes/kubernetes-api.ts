@@ -79,6 +79,20 @@ export class KubernetesApi {
     );
   }
 
+  /** Writes an object as it was read. One that somebody else has changed or removed since needs that no more. */
+  async rewrite(object: KubernetesObject): Promise<void> {
+    await this.request(
+      `write ${object.kind ?? ''} ${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`,
+      async (config) => {
+        try {
+          await KubernetesObjectApi.makeApiClient(config).replace(object);
+        } catch (error) {
+          if (!isNotFound(error) && statusOf(error) !== 409) throw error;
+        }
+      },
+    );
+  }
+
   /** The object as it is, or undefined if there is none. */
   async read<T extends KubernetesObject>(
     object: Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'>,

@@ -5,7 +5,7 @@ import type { GoModule } from './plan.js';
 import { GO } from './plans/parts.js';
 import { goModule } from './sources/go-module.js';
 
-/** Programs that the lab runs beside a deployment; no lock file has them. */
+/** Programs that can be built by themselves, for use beside a deployment. */
 export const tools = {
   'kube-bench': {
     kind: 'go-module',

@@ -9,6 +9,7 @@ import { ArtifactCache } from '../../activities/artifacts/artifact-cache.js';
 import { ArtifactCatalog } from '../../activities/artifacts/artifact-catalog.js';
 import { ensurePki, PkiError } from '../../activities/certificates/ensure-pki.js';
 import { Content, type ReferencedContent } from '../../activities/content.js';
+import { ensureRing } from '../../activities/encryption/key-ring.js';
 import { openStateStore } from '../../activities/state-store/file-state-store.js';
 import { artifactLockSchema, mirrorPath } from '../../cluster/artifacts.js';
 import { seedPlan } from '../pki/seed.js';
@@ -38,6 +39,7 @@ async function newContent(t: TestContext): Promise<Content> {
   const state = await openStateStore({ HA_KUBERNETES_HOME: home });
   const store = await state.cluster('seed');
   await ensurePki(store.pki, seedPlan('admin'), new Date());
+  await ensureRing(store.encryption);
   return new Content(
     store,
     new ArtifactCatalog(lock, { cache: await ArtifactCache.open(state.artifactsDirectory), mirror }),
@@ -83,6 +85,11 @@ test('a kubeconfig holds all that its user needs, and is the same at every call'
   assert.equal(certificate.subject, 'O=system:masters\nCN=kubernetes-admin');
   assert.equal(certificate.publicKey.equals(createPublicKey(decode(user?.keyData))), true);
   assert.ok(certificate.checkIssued(new X509Certificate(decode(config.getCurrentCluster()?.caData))));
+});
+
+test("the API server's encryption configuration has the cluster's key", async (t) => {
+  const text = (await bytesOf(await newContent(t), { kind: 'encryption-config' })).toString();
+  assert.match(text, /providers:\n\s+- secretbox:\n\s+keys:\n\s+- name: key1\n\s+secret: [A-Za-z0-9+/]{43}=\n/);
 });
 
 test('what was never issued, or has no certificate, is an error that names it', async (t) => {

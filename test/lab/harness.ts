@@ -94,13 +94,20 @@ export class LabRun {
     return this.environment['HA_KUBERNETES_HOME'] ?? '';
   }
 
-  /** Writes a cluster file for the lab's hosts and returns its path. */
+  /** Writes a cluster file for the lab's hosts and the seed's version, and returns its path. */
   async clusterFile(...options: string[]): Promise<string> {
-    const mirror = join(cache, 'mirror', 'v1.20.2');
+    return this.clusterFileFor('v1.20.2', ...options);
+  }
+
+  /** {@link clusterFile} for another version. */
+  async clusterFileFor(kubernetes: string, ...options: string[]): Promise<string> {
+    const mirror = join(cache, 'mirror', kubernetes);
     await access(join(mirror, 'artifacts.lock.yaml'), constants.R_OK).catch(() => {
-      throw new Error(`there is no artifact mirror in ${mirror}: fill it with "lab mirror" (script/test does)`);
+      throw new Error(
+        `there is no artifact mirror in ${mirror}: fill it with "lab mirror --kubernetes ${kubernetes}" (script/test does for v1.20.2)`,
+      );
     });
-    const { stdout } = await must(lab(['cluster-file', '--mirror', mirror, ...options]));
+    const { stdout } = await must(lab(['cluster-file', '--kubernetes', kubernetes, '--mirror', mirror, ...options]));
     const path = join(this.directory, 'cluster.yaml');
     await writeFile(path, stdout);
     return path;

@@ -5,6 +5,7 @@ import test from 'node:test';
 import { parse } from 'yaml';
 import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
 import { lockText, writeLock } from '../../lab/mirror/lock.js';
+import { BENCH_ARTIFACT } from '../../cluster/benchmark.js';
 import { plans } from '../../lab/mirror/plans/index.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -55,7 +56,10 @@ void test('each lock of official releases is valid, and names what the mirror of
     const plan = plans.find(({ kubernetes }) => kubernetes.startsWith(minor));
     assert.deepEqual(
       official.artifacts.map(({ name }) => name),
-      plan?.artifacts.filter(({ content }) => content.kind !== 'image').map(({ name }) => name),
+      plan?.artifacts
+        // No digest of kube-bench's release is published where it could be read: whoever audits adds their own.
+        .filter(({ name, content }) => content.kind !== 'image' && name !== BENCH_ARTIFACT)
+        .map(({ name }) => name),
     );
     for (const { name, url, version } of official.artifacts) assert.ok(url.includes(version), `${name}: ${url}`);
   }

@@ -119,6 +119,16 @@ try {
     },
     { deleteData: false },
   );
+
+  for (const [workflow, name] of [
+    ['auditCluster', 'audit'],
+    ['rotateEncryptionKey', 'rotate-encryption-key'],
+  ] as const) {
+    await stage.play(workflow, mockActivities({}, spec), async ({ handle }) => {
+      await handle.result();
+      await record(handle.workflowId, name);
+    });
+  }
 } finally {
   await stage.env.teardown();
 }

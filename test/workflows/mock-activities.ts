@@ -2,6 +2,7 @@ import { heartbeat, sleep } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.js';
 import { validateSpec, type ClusterSpec } from '../../cluster/spec.js';
 import { destroySteps } from '../../cluster/destroy-steps.js';
+import { rotationSteps } from '../../cluster/rotation.js';
 import { addNodeSteps, deploySteps, type Step } from '../../cluster/steps.js';
 import { hostByName } from '../../cluster/topology.js';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
@@ -96,6 +97,12 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
         attempts: 1,
       }),
     powerOn: () => Promise.resolve({ ...changing, byCommand: true }),
+    planRotation: () => Promise.resolve(rotationSteps(spec)),
+    advanceEncryptionKey: () => Promise.resolve(changing),
+    rollApiServer: () => Promise.resolve(changing),
+    rewriteSecrets: () => Promise.resolve(changing),
+    auditHost: (_reference, host) =>
+      Promise.resolve({ host, benchmark: 'cis-1.12', passed: 60, failed: [], warned: [], attempts: 1 }),
     awaitRecovery: () => Promise.resolve(asItShould),
     planDestruction: () => Promise.resolve(destroySteps(spec)),
     inspectForRemoval: (_reference, host) =>

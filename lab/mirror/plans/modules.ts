@@ -1,4 +1,6 @@
-import type { DebianPackages, GoModule, MirrorPlan } from '../plan.js';
+import { BENCH_ARTIFACT, benchmarkFiles } from '../../../cluster/benchmark.js';
+import type { ArtifactPlan, DebianPackages, GoModule, MirrorPlan } from '../plan.js';
+import { tools } from '../tool.js';
 import {
   cniPlugins,
   commonArtifacts,
@@ -64,6 +66,7 @@ export function planFromModules(versions: Versions): MirrorPlan {
         variables: { 'github.com/coredns/coredns/coremain.GitCommit': `v${versions.coredns}` },
       },
       'metrics-server': metricsServer,
+      'kube-bench': tools['kube-bench'],
     },
     artifacts: [
       kubernetesServer(versions.kubernetes),
@@ -82,6 +85,7 @@ export function planFromModules(versions: Versions): MirrorPlan {
         METRICS_SERVER,
         `registry.k8s.io/metrics-server/metrics-server:v${METRICS_SERVER}`,
       ),
+      kubeBench,
     ],
     // kube-proxy in nftables mode calls nft.
     packages: [...hostPackages, 'nftables'],
@@ -161,6 +165,19 @@ const cniPluginPrograms: GoModule = {
   ),
   variables: {
     'github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion': `v${CNI_PLUGINS}`,
+  },
+};
+
+/** What audits hosts, with the benchmark of these versions; in the layout of the official release. */
+const kubeBench: ArtifactPlan = {
+  name: BENCH_ARTIFACT,
+  version: tools['kube-bench'].version.slice(1),
+  url: `https://github.com/aquasecurity/kube-bench/releases/download/${tools['kube-bench'].version}/kube-bench_${tools['kube-bench'].version.slice(1)}_linux_amd64.tar.gz`,
+  content: {
+    kind: 'tar.gz',
+    members: Object.fromEntries(
+      ['kube-bench', ...benchmarkFiles('cis-1.12')].map((path) => [path, { source: 'kube-bench', path }]),
+    ),
   },
 };
 

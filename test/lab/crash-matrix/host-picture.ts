@@ -44,7 +44,7 @@ const varyingPaths: readonly RegExp[] = [
 const varyingContents: readonly RegExp[] = [
   // Keys and certificates: each cluster has its own. That they are the state store's, an empty plan says.
   /^\/etc\/(etcd|kubernetes)\/pki\//,
-  /^\/etc\/kubernetes\/[a-z-]+\.conf$/,
+  /^\/etc\/kubernetes\/([a-z-]+\.conf|encryption\.yaml)$/,
   /^\/var\/lib\/kubelet\/pki\//,
   // Components of a host write into it at once; see the picture's own lines about it.
   new RegExp(`^${UNDO_DIRECTORY}/records$`),
