@@ -22,6 +22,8 @@ export interface Features {
   readonly seccompDefault: boolean;
   /** The admission plugin DenyServiceExternalIPs (1.21). */
   readonly denyServiceExternalIPs: boolean;
+  /** `--shutdown-send-retry-after`: a stop waits for requests, and not for watches, which never end (1.22). */
+  readonly shutdownRetryAfter: boolean;
   /** Pod Security admission enforces by namespace labels and defaults (beta and on in 1.23). */
   readonly podSecurity: boolean;
   /** Anonymous requests can be limited to health paths (AuthenticationConfiguration v1, 1.34). */
@@ -89,6 +91,7 @@ function supportOfMinor(minor: number): VersionSupport | undefined {
       refusesCgroupV1: minor >= 35,
       seccompDefault: minor >= 25,
       denyServiceExternalIPs: minor >= 21,
+      shutdownRetryAfter: minor >= 22,
       podSecurity: minor >= 23,
       anonymousByPath: minor >= 34,
       nftablesProxy: minor >= 33,

@@ -111,13 +111,15 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
           'service-account-signing-key-file': credential(`${PKI}/sa.key`),
           'service-cluster-ip-range': spec.network.services,
           'service-node-port-range': spec.network.nodePorts,
+          ...(features.shutdownRetryAfter ? { 'shutdown-send-retry-after': 'true' } : {}),
           'tls-cipher-suites': cipherSuites.join(','),
           'tls-min-version': 'VersionTLS12',
           'tls-cert-file': `${PKI}/apiserver.crt`,
           'tls-private-key-file': credential(`${PKI}/apiserver.key`),
         },
         credentials: [...keys, ENCRYPTION],
-        service: sandbox([AUDIT_LOGS]),
+        // It keeps no state: what is not answered by then is asked again, of another server.
+        service: [...sandbox([AUDIT_LOGS]), 'TimeoutStopSec=20'],
       }),
     ],
     units: [

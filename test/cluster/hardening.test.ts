@@ -190,7 +190,7 @@ test('1.20 is not given what it does not know', () => {
   const files = filesOf('control-plane', 'v1.20.2');
   assert.doesNotMatch(
     textOf(files, unitOf('kube-apiserver')),
-    /authentication-config|admission-control-config-file|DenyServiceExternalIPs/,
+    /authentication-config|admission-control-config-file|DenyServiceExternalIPs|shutdown-send-retry-after/,
   );
   assert.ok(!files.some(({ path }) => /(authentication|admission)\.yaml$/.test(path)));
 });
