@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { ArtifactError } from './artifacts/artifact-error.js';
 import { PkiError } from './certificates/ensure-pki.js';
 import { KubernetesError } from './kubernetes/kubernetes-error.js';
+import { withRemedy } from './remedies.js';
 import { RemoteError } from './ssh/errors.js';
 
 /** Less than a third of the heartbeat timeout (workflows/activities.ts), so that two may be lost. */
@@ -64,7 +65,7 @@ export function activity<Args extends unknown[], Result extends object>(
 function asFailure(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   const failure = (type: string, message: string, retryable: boolean): ApplicationFailure =>
-    ApplicationFailure.create({ type, message, nonRetryable: !retryable });
+    ApplicationFailure.create({ type, message: withRemedy(message), nonRetryable: !retryable });
   if (error instanceof RemoteError) return failure(`Remote:${error.kind}`, error.message, error.retryable);
   if (error instanceof ArtifactError) return failure('Artifact', error.message, error.retryable);
   if (error instanceof KubernetesError) return failure('Kubernetes', error.message, error.retryable);

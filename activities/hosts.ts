@@ -72,7 +72,8 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
     planHost: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
       const facts = await context.facts(name, signal);
-      const changes = [];
+      // What two components want, such as a directory, is changed by whichever comes first.
+      const changes = new Map<string, { component: Component; what: string; why: string }>();
       for (const component of componentsOf(hostByName(context.spec, name))) {
         progress(component);
         const state = context.desiredState(component, name, facts);
@@ -80,9 +81,11 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
           content: withText(orNotYetMade(context.content)),
           signal,
         });
-        changes.push(...differences.map(({ what, why }) => ({ component, what, why })));
+        for (const { what, why } of differences) {
+          if (!changes.has(what)) changes.set(what, { component, what, why });
+        }
       }
-      return { host: name, changes };
+      return { host: name, changes: [...changes.values()] };
     }),
   };
 }

@@ -119,7 +119,7 @@ enablement() { systemctl -q "$1" -- "$2" || fail "cannot $1 $2"; }
 property() { systemctl show -p "$1" -- "$2" | cut -d = -f 2-; }
 
 # run start|restart UNIT SECONDS. A service with Restart= may fail at first, for want of a peer, and still get there:
-# systemctl's own exit code is not the last word.
+# systemctl's own exit code is not the last word. One that failed six times in a row waits for a person.
 run() {
   deadline=$(($(date +%s) + $3))
   systemctl reset-failed -- "$2" 2>/dev/null
@@ -130,15 +130,18 @@ run() {
       active) return ;;
       failed | inactive) break ;;
     esac
-    [ "$(date +%s)" -lt "$deadline" ] || break
+    restarts=$(property NRestarts "$2")
+    [ "0$restarts" -lt 6 ] && [ "$(date +%s)" -lt "$deadline" ] || break
     sleep 0.2
   done
   # To stderr, which goes to the log alone: stdout is progress, which people see and Temporal keeps.
   { systemctl status --no-pager --full --lines 0 -- "$2"; journalctl --no-pager --lines 20 --unit "$2"; } >&2
   result="result $(property Result "$2"), exit status $(property ExecMainStatus "$2")"
+  said=$(journalctl --quiet --no-pager --output cat --lines 1 _SYSTEMD_UNIT="$2" | cut -c 1-300)
+  [ -z "$said" ] || result="$result, its last words: $said"
   case $(property ActiveState "$2") in
     failed | inactive) fail "$2 ended when it should run: $result" ;;
-    *) fail "$2 is not up after $3 s: $(property ActiveState "$2") ($(property SubState "$2")), $result" ;;
+    *) fail "$2 is not up: $(property ActiveState "$2") ($(property SubState "$2")), $result" ;;
   esac
 }
 

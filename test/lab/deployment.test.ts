@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict';
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { LabRun, type Outcome } from './harness.js';
+import { commandLines, exposedSecretFiles, openToOthers, SecretScanner } from './secret-scanner.js';
 
 /** One full story on real hosts: deploy, again, join, drill, and what must be refused. The tests build on each other. */
 
 const masters = ['master01', 'master02', 'master03'];
 const nodes = ['node01', 'node02'];
 let run: LabRun;
+/** Everything that commands printed, for the search for secrets. */
+const printed: string[] = [];
+/** Files with the command lines that the hosts saw during the deployment. */
+const watched: string[] = [];
+/** What was planned on bare hosts. */
+let planned: string[];
 
 before(async () => {
   run = await LabRun.start();
@@ -31,11 +38,19 @@ interface DeployReport {
   readonly kubeconfig: string;
 }
 
+test('the plan of bare hosts names everything that is missing', { timeout: 100_000 }, async () => {
+  await run.clusterFile('--without', 'node03');
+  planned = names(await plan());
+  for (const change of ['master01 etcd.service', 'node02 haproxy', 'node01 /usr/local/bin/kubelet'])
+    assert.ok(planned.includes(change), `${change} is not in\n${planned.join('\n')}`);
+});
+
 test(
   'deploy-ha builds three masters and two nodes, each node approved by a person',
   { timeout: 400_000 },
   async (t) => {
-    const file = await run.clusterFile('--without', 'node03');
+    const file = join(run.directory, 'cluster.yaml');
+    watched.push(...[...masters, ...nodes].map((host) => run.watchCommandLines(host, 240)));
     const [deployed, ...approvals] = await Promise.all([
       deploy(file),
       ...nodes.map((node) =>
@@ -73,22 +88,35 @@ test('a second deploy-ha changes nothing on any host and says so', { timeout: 20
   assert.deepEqual(await snapshots(), earlier);
 });
 
-test('after a deployment the plan is empty, and shows exactly what somebody edits', { timeout: 200_000 }, async () => {
-  const plan = async (): Promise<string[]> => {
-    const planned = await run.startWorkflow('plan', '-f', join(run.directory, 'cluster.yaml'), '--json');
-    succeeded(planned);
-    return (JSON.parse(planned.stdout) as { host: string; changes: { what: string; why: string }[] }[]).flatMap(
-      ({ host, changes }) => changes.map(({ what, why }) => `${host} ${what}: ${why}`),
-    );
-  };
-  assert.deepEqual(await plan(), []);
-  await run.onHost('node01', 'chmod 0644 /var/lib/kube-proxy/config.yaml');
-  assert.deepEqual(await plan(), [
-    'node01 /var/lib/kube-proxy/config.yaml: mode 0644, wanted 0600',
-    'node01 kube-proxy.service: reads /var/lib/kube-proxy/config.yaml, which changes',
-  ]);
-  await run.onHost('node01', 'chmod 0600 /var/lib/kube-proxy/config.yaml');
+test('a deployment changes exactly what was planned', async () => {
+  assert.deepEqual(applied(await run.readLog()), planned);
 });
+
+test(
+  'what somebody edits or stops is planned exactly, and exactly that is mended, by two workers',
+  { timeout: 300_000 },
+  async () => {
+    assert.deepEqual(await plan(), []);
+    await run.onHost('node01', 'chmod 0644 /var/lib/kube-proxy/config.yaml');
+    await run.onHost('master02', 'systemctl stop kube-scheduler');
+    await run.onHost('master03', "sed -i 's/master01/somebody/' /etc/hosts");
+    const drift = await plan();
+    assert.deepEqual(drift.map(({ host, what, why }) => `${host} ${what}: ${why}`).sort(), [
+      'master02 kube-scheduler.service: stopped',
+      'master03 /etc/hosts: block differs',
+      'node01 /var/lib/kube-proxy/config.yaml: mode 0644, wanted 0600',
+      'node01 kube-proxy.service: reads /var/lib/kube-proxy/config.yaml, which changes',
+    ]);
+    const before = (await run.readLog()).length;
+    await run.startSecondWorker();
+    succeeded(await deploy(join(run.directory, 'cluster.yaml')));
+    assert.equal((await readReport()).changed, drift.length);
+    const logs = [(await run.readLog()).slice(before), await run.stopSecondWorker()];
+    for (const log of logs) assert.match(log, /component applied/);
+    assert.deepEqual(applied(logs.join('')), names(drift));
+    assert.deepEqual(await plan(), []);
+  },
+);
 
 test('node03 joins the running cluster by itself', { timeout: 200_000 }, async () => {
   const file = await run.clusterFile();
@@ -131,21 +159,52 @@ test(
   },
 );
 
-test('the histories and the log hold no private key and no token', async () => {
-  const secrets = await keyLines(join(run.directory, 'home'));
-  assert.ok(secrets.length > 30, 'the scanner knows the keys of the run');
-  const texts = [...(await histories()), await run.readLog()];
-  assert.ok(texts.length > 4);
-  for (const text of texts) {
-    assert.doesNotMatch(text, /PRIVATE KEY/);
-    assert.doesNotMatch(text, /\b[a-z0-9]{6}\.[a-z0-9]{16}\b/);
-    for (const secret of secrets) assert.ok(!text.includes(secret), 'a line of a private key was found');
-  }
-  const planted = `${texts[0] ?? ''}${secrets[0] ?? ''}`;
-  assert.ok(
-    secrets.some((secret) => planted.includes(secret)),
-    'the scanner finds a planted key',
-  );
+test(
+  'no key and no token is in histories, logs, errors, command lines or files of others',
+  { timeout: 200_000 },
+  async () => {
+    const home = join(run.directory, 'home');
+    const scanner = await SecretScanner.knowing([join(home, 'clusters')]);
+    assert.ok(scanner.size > 60, 'the scanner knows the keys of the run');
+    const hosts = [...masters, ...nodes];
+    const journals = await Promise.all(hosts.map((host) => run.onHost(host, 'journalctl --no-pager --output cat')));
+    const commands = await Promise.all(watched.map((path) => readFile(path, 'utf8')));
+    for (const lines of commands) assert.ok(lines.split('\n').length > 30, 'command lines were watched');
+    const texts: Record<string, readonly string[]> = {
+      histories: await histories(),
+      'logs of workers': [await run.readLog(), await readFile(join(run.directory, 'worker-2.log'), 'utf8')],
+      'what commands printed': printed,
+      'command lines on hosts': commands,
+      journals,
+    };
+    for (const [where, list] of Object.entries(texts)) {
+      assert.ok(list.length > 0 && list.every((text) => text.length > 0), `nothing was found to scan in ${where}`);
+      assert.deepEqual(
+        list.flatMap((text) => scanner.find(text)),
+        [],
+        where,
+      );
+    }
+    assert.deepEqual(await openToOthers(home), [], "the state store is its owner's alone");
+    for (const host of hosts) assert.equal(await run.onHost(host, exposedSecretFiles), '', host);
+  },
+);
+
+test('the search for secrets finds those that are planted', async () => {
+  const keys = join(run.directory, 'home', 'clusters');
+  const scanner = await SecretScanner.knowing([keys]);
+  const key = await run.onHost('master01', 'cat /etc/kubernetes/pki/ca.key');
+  const [, line = ''] = key.split('\n');
+  assert.equal(scanner.find(`a log line with ${line} in it`).length, 1);
+  assert.equal(scanner.find(`a kubeconfig with ${Buffer.from(`${key}\n`).toString('base64')}`).length, 1);
+  await run.onHost('node02', 'install -m 0644 /etc/kubernetes/pki/kubelet.key /var/tmp/planted');
+  assert.equal(await run.onHost('node02', exposedSecretFiles), '/var/tmp/planted');
+  const [seen] = await Promise.all([
+    run.onHost('node02', commandLines(6)),
+    run.onHost('node02', "sh -c 'sleep 3; :' abcdef.0123456789abcdef"),
+  ]);
+  assert.deepEqual(scanner.find(seen), ['a bootstrap token']);
+  await run.onHost('node02', 'rm /var/tmp/planted');
 });
 
 test('a state store of another cluster is refused before anything is touched', { timeout: 200_000 }, async () => {
@@ -159,8 +218,43 @@ test('a state store of another cluster is refused before anything is touched', {
   assert.deepEqual(await snapshots(), earlier);
 });
 
-function deploy(file: string): Promise<Outcome> {
-  return run.startWorkflow('deploy-ha', '-f', file, '--json', join(run.directory, 'deploy.json'));
+async function deploy(file: string): Promise<Outcome> {
+  const outcome = await run.startWorkflow('deploy-ha', '-f', file, '--json', join(run.directory, 'deploy.json'));
+  printed.push(outcome.stdout + outcome.stderr);
+  return outcome;
+}
+
+interface PlannedChange {
+  readonly host: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+async function plan(): Promise<PlannedChange[]> {
+  const outcome = await run.startWorkflow('plan', '-f', join(run.directory, 'cluster.yaml'), '--json');
+  succeeded(outcome);
+  const hosts = JSON.parse(outcome.stdout) as { host: string; changes: Omit<PlannedChange, 'host'>[] }[];
+  return hosts.flatMap(({ host, changes }) => changes.map((change) => ({ host, ...change })));
+}
+
+/** Changes without their reasons, in a fixed order, each once. */
+function names(changes: readonly Pick<PlannedChange, 'host' | 'what'>[]): string[] {
+  return [...new Set(changes.map(({ host, what }) => `${host} ${what}`))].sort();
+}
+
+/** What the workers say in their logs that they changed on hosts. */
+function applied(log: string): string[] {
+  interface Applied {
+    readonly host: string;
+    readonly changes: readonly { readonly what: string }[];
+  }
+  const lines = log.split('\n').filter((line) => line.includes('"component applied"'));
+  return names(
+    lines.flatMap((line) => {
+      const { host, changes } = JSON.parse(line) as Applied;
+      return changes.map(({ what }) => ({ host, what }));
+    }),
+  );
 }
 
 async function readReport(): Promise<DeployReport> {
@@ -181,19 +275,6 @@ async function snapshots(): Promise<Record<string, string>> {
     [...masters, ...nodes].map(async (host) => [host, await run.onHost(host, command)] as const),
   );
   return Object.fromEntries(texts);
-}
-
-/** Lines of base64 that belong to private keys in the state store. */
-async function keyLines(home: string): Promise<string[]> {
-  const files = await readdir(join(home, 'clusters', 'lab', 'pki'), { recursive: true, withFileTypes: true });
-  const texts = await Promise.all(
-    files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name), 'utf8')),
-  );
-  return texts.flatMap((text) =>
-    [...text.matchAll(/-----BEGIN (?:EC |RSA )?PRIVATE KEY-----\n([\s\S]*?)-----END/g)].flatMap(([, body = '']) =>
-      body.split('\n').filter((line) => line.length > 40),
-    ),
-  );
 }
 
 /** Every history of the run, decoded. */

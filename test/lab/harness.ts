@@ -9,11 +9,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { execa } from 'execa';
+import { commandLines } from './secret-scanner.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+const workerProgram = join(root, '..', 'script', 'worker');
 const cache =
   process.env['HA_KUBERNETES_CACHE'] ??
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ha-kubernetes');
+
+/** Directory of the programs and images of a version. */
+export function mirrorOf(kubernetes: string): string {
+  return join(cache, 'mirror', kubernetes);
+}
 
 export interface Outcome {
   readonly exitCode: number;
@@ -48,6 +55,7 @@ interface Spawned {
 export class LabRun {
   private readonly processes = new Set<ChildProcess>();
   private worker: Spawned | undefined;
+  private secondWorker: Spawned | undefined;
   private temporal: Spawned | undefined;
   private readonly closing = new AbortController();
   private readonly listeners: ((line: LogLine) => void)[] = [];
@@ -101,7 +109,7 @@ export class LabRun {
 
   /** {@link clusterFile} for another version. */
   async clusterFileFor(kubernetes: string, ...options: string[]): Promise<string> {
-    const mirror = join(cache, 'mirror', kubernetes);
+    const mirror = mirrorOf(kubernetes);
     await access(join(mirror, 'artifacts.lock.yaml'), constants.R_OK).catch(() => {
       throw new Error(
         `there is no artifact mirror in ${mirror}: fill it with "lab mirror --kubernetes ${kubernetes}" (script/test does for v1.20.2)`,
@@ -155,24 +163,38 @@ export class LabRun {
     this.listeners.push(listener);
   }
 
+  /** Writes the distinct command lines that a host sees from now on into a file, for the given time. */
+  watchCommandLines(name: string, seconds: number): string {
+    const path = join(this.directory, `commands-${name}.log`);
+    const watcher = spawn(process.execPath, [join(root, 'lab/lab.js'), 'ssh', name, '--', commandLines(seconds)], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    watcher.stdout.pipe(createWriteStream(path));
+    this.processes.add(watcher);
+    return path;
+  }
+
+  /** Starts a worker beside the first one, until it is stopped by {@link stopSecondWorker}. */
+  async startSecondWorker(): Promise<void> {
+    this.secondWorker = this.spawn('worker-2', workerProgram, []);
+    await untilReady(this.secondWorker);
+  }
+
+  /** Stops the second worker as an operator does, and returns its log. */
+  async stopSecondWorker(): Promise<string> {
+    if (this.secondWorker !== undefined) await end(this.secondWorker.child);
+    return readFile(join(this.directory, 'worker-2.log'), 'utf8');
+  }
+
   /** Starts the worker, with another state store if one is named. */
   async startWorker(home?: string): Promise<void> {
     if (home !== undefined) this.environment['HA_KUBERNETES_HOME'] = home;
-    const worker = this.spawn('worker', join(root, '..', 'script', 'worker'), []);
-    this.worker = worker;
-    await new Promise<void>((resolve, reject) => {
-      const fail = (): void => reject(new Error(`the worker did not become ready; see ${this.workerLog}`));
-      const timer = setTimeout(fail, 60_000);
-      worker.child.once('exit', fail);
-      worker.lines.on('line', (text) => {
-        const line = parseLine(text);
-        for (const listener of this.listeners) listener(line);
-        if (line.msg !== 'the worker is ready') return;
-        clearTimeout(timer);
-        worker.child.off('exit', fail);
-        resolve();
-      });
+    this.worker = this.spawn('worker', workerProgram, []);
+    this.worker.lines.on('line', (text) => {
+      const line = parseLine(text);
+      for (const listener of this.listeners) listener(line);
     });
+    await untilReady(this.worker);
   }
 
   async stopWorker(): Promise<void> {
@@ -233,6 +255,20 @@ export class LabRun {
     child.once('exit', () => this.processes.delete(child));
     return { child, lines: createInterface({ input: child.stdout }) };
   }
+}
+
+async function untilReady({ child, lines }: Spawned): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const fail = (): void => reject(new Error(`the worker ${child.pid ?? ''} did not become ready; see its log`));
+    const timer = setTimeout(fail, 60_000);
+    child.once('exit', fail);
+    lines.on('line', (text) => {
+      if (parseLine(text).msg !== 'the worker is ready') return;
+      clearTimeout(timer);
+      child.off('exit', fail);
+      resolve();
+    });
+  });
 }
 
 /** Runs the lab's program. */

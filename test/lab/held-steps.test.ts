@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { createReadStream } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join, normalize } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parse, stringify } from 'yaml';
+import type { StepRecord } from '../../workflows/dag.js';
+import { lab, LabRun, mirrorOf, must, type Outcome } from './harness.js';
+
+/**
+ * One deployment that is aborted in the middle, and then meets everything that commonly goes wrong on hosts: each
+ * trouble holds its step and nothing else, says what to do, and the step finishes once it is mended.
+ */
+
+interface Trouble {
+  /** The step that cannot go through. */
+  readonly step: string;
+  /** What its problem says: what is wrong, and what to do. */
+  readonly says: RegExp;
+  readonly make: () => Promise<unknown>;
+  readonly mend: () => Promise<unknown>;
+}
+
+let run: LabRun;
+let mirror: Server;
+let packagesAreDown = false;
+let file: string;
+
+/** In the order in which a deployment meets them. */
+const troubles: Record<string, Trouble> = {
+  'a directory that root cannot write': {
+    step: 'etcd:master02',
+    says: /master02: .*Read-only file system; let root write there/,
+    make: () => run.onHost('master02', 'mkdir -p /etc/etcd && mount -t tmpfs -o ro locked /etc/etcd'),
+    mend: () => run.onHost('master02', 'umount /etc/etcd'),
+  },
+  'a disk that is full': {
+    step: 'container-runtime-binaries:node01',
+    says: /node01: .*No space left on device; free some space/,
+    make: () => run.onHost('node01', 'mkdir -p /opt/cni && mount -t tmpfs -o size=1m full /opt/cni'),
+    mend: () => run.onHost('node01', 'umount /opt/cni'),
+  },
+  'a source of packages that is down': {
+    step: 'host:node02',
+    says: /packages\/.*503/,
+    make: () => Promise.resolve((packagesAreDown = true)),
+    mend: () => Promise.resolve((packagesAreDown = false)),
+  },
+  'a host whose cable is out': {
+    step: 'kube-apiserver:master03',
+    says: /master03: .*; see that the host is up and its SSH port can be reached/,
+    make: async () => {
+      await until('control-plane-binaries:master03', 'done', 300);
+      await until('kube-apiserver:master03', 'running', 300);
+      await must(lab(['cut', 'master03']));
+    },
+    mend: () => must(lab(['heal', 'master03'])),
+  },
+  'a port that another program took after the preflight': {
+    step: 'kube-scheduler:master01',
+    says: /master01: .*kube-scheduler.service.*address already in use; stop the program that has the port/,
+    make: async () => {
+      await until('admit', 'done', 60);
+      await run.onHost('master01', `systemd-run --quiet --unit squatter perl -MIO::Socket::INET -e '${squatter}'`);
+    },
+    mend: () => run.onHost('master01', 'systemctl stop squatter'),
+  },
+};
+
+/** Takes the scheduler's port. */
+const squatter =
+  'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 10259, Listen => 1) or die; sleep 600';
+
+before(async () => {
+  run = await LabRun.start();
+  const directory = mirrorOf('v1.20.2');
+  mirror = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(request.url ?? ''));
+    if (packagesAreDown && path.startsWith('/packages/')) {
+      response.writeHead(503).end();
+      return;
+    }
+    createReadStream(join(directory, path))
+      .on('error', () => response.writeHead(404).end())
+      .pipe(response);
+  });
+  await new Promise<void>((resolve) => mirror.listen(0, '127.0.0.1', resolve));
+  file = await run.clusterFile('--without', 'node03', '--approvals', 'inventory');
+  const spec = parse(await readFile(file, 'utf8')) as { artifacts: { mirror: string } };
+  spec.artifacts.mirror = `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`;
+  await writeFile(file, stringify(spec));
+});
+
+after(async () => {
+  mirror.closeAllConnections();
+  mirror.close();
+  await run.close();
+});
+
+test('a clock that is off is refused before anything is touched', { timeout: 60_000 }, async () => {
+  const before = await run.onHost('node01', 'find /etc /usr/local /opt -newer /proc/1 | sort');
+  // The hosts share the machine's clock; what tells the time on this one is an hour ahead.
+  const wrong = '#!/bin/sh\\nexec /usr/bin/date -d "1 hour" "$@"\\n';
+  await run.onHost('node01', `printf '${wrong}' >/usr/local/sbin/date && chmod +x /usr/local/sbin/date`);
+  const refused = await run.startWorkflow('deploy-ha', '-f', file);
+  await run.onHost('node01', 'rm /usr/local/sbin/date');
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stderr, /nothing was changed/);
+  assert.match(refused.stderr, /node01: its clock is 36\d\d s off the median .* start its time service/);
+  assert.equal(await run.onHost('node01', 'find /etc /usr/local /opt -newer /proc/1 | sort'), before);
+});
+
+test(
+  'an abort in the middle leaves no half-written file and no process on any host',
+  { timeout: 120_000 },
+  async () => {
+    const aborted = run.startWorkflow('deploy-ha', '-f', file);
+    await until('kube-apiserver-binaries:master01', 'running', 60);
+    succeeded(await run.startWorkflow('abort', '--cluster', 'lab', '--reason', 'wrong hosts'));
+    const { exitCode, stderr } = await aborted;
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /aborted: wrong hosts/);
+    for (const host of ['master01', 'master02', 'master03', 'node01', 'node02']) {
+      assert.equal(await run.onHost(host, leftovers), '', host);
+    }
+  },
+);
+
+test(
+  'every trouble holds its own step alone, says what to do, and is over once it is mended',
+  { timeout: 600_000 },
+  async (t) => {
+    const early = ['etcd:master02', 'container-runtime-binaries:node01', 'host:node02'];
+    const all = Object.entries(troubles);
+    for (const [, { step, make }] of all) if (early.includes(step)) await make();
+    const deployment = run.startWorkflow('deploy-ha', '-f', file);
+    const late = Promise.all(
+      all.map(async ([, { step, make }]) => {
+        if (!early.includes(step)) await make();
+      }),
+    );
+    for (const [name, { step, says, mend }] of all) {
+      const held = await until(step, 'held', 300);
+      t.diagnostic(`${name} held ${step}: ${held.problem ?? ''}`);
+      assert.match(held.problem ?? '', says, name);
+      await mend();
+      succeeded(await run.startWorkflow('retry-step', step, '--cluster', 'lab'));
+    }
+    await late;
+    const { exitCode, stderr } = await deployment;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /checks: 7 of 7 passed/);
+    assert.deepEqual(
+      [...new Set([...stderr.matchAll(/retry-step (\S+) --cluster/g)].map(([, step]) => step))].sort(),
+      Object.values(troubles)
+        .map(({ step }) => step)
+        .sort(),
+      'no other step was held',
+    );
+  },
+);
+
+/** Prints temporary files of transfers, spools, and processes of the deployer's sessions. */
+const leftovers = [
+  "find / -xdev -name '.*.ha-kubernetes-new' -o -xdev -path '/var/cache/ha-kubernetes/*'",
+  'pgrep -af "ha-kubernetes-session|sh -s$" | grep -v pgrep',
+  'true',
+].join('; ');
+
+async function steps(): Promise<readonly StepRecord[]> {
+  const { exitCode, stdout } = await run.startWorkflow('status', '--cluster', 'lab', '--json');
+  return exitCode === 0 ? (JSON.parse(stdout) as { state: string; steps: readonly StepRecord[] }).steps : [];
+}
+
+/** Waits until a step of the running deployment is in a state. */
+async function until(id: string, state: StepRecord['state'], seconds: number): Promise<StepRecord> {
+  const deadline = Date.now() + seconds * 1000;
+  let seen: StepRecord | undefined;
+  while (Date.now() < deadline) {
+    seen = (await steps()).find((step) => step.id === id);
+    if (seen?.state === state) return seen;
+    await delay(500);
+  }
+  throw new Error(`step ${id} is ${seen?.state ?? 'unknown'} after ${seconds} s, not ${state}: ${seen?.problem ?? ''}`);
+}
+
+function succeeded({ exitCode, stderr }: Outcome): void {
+  assert.equal(exitCode, 0, stderr);
+}
