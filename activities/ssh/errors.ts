@@ -23,7 +23,7 @@ export const PERMANENT_EXIT_CODE = 78;
 export interface RemoteErrorFields {
   readonly host: string;
   readonly kind: RemoteErrorKind;
-  /** One sentence without the host's name; at most the last line of the remote output may be part of it. */
+  /** One sentence without the host's name; at most the last words of the remote output may be part of it. */
   readonly reason: string;
   readonly exitCode?: number;
   /** Everything that the command printed, for the log only. */
@@ -64,7 +64,20 @@ export function scrub(text: string): string {
   return text.replace(pemBlock, '[PEM removed]').replace(bootstrapToken, '[token removed]');
 }
 
-/** The last line that is not blank, scrubbed as part of its whole; undefined when there is none. */
-export function lastLine(text: string): string | undefined {
-  return scrub(text).trimEnd().split('\n').at(-1)?.trim() || undefined;
+/** What programs print when something fails: their own name, and why. */
+const complaint = /^[a-z][a-z0-9_.-]*: \S/;
+
+/**
+ * What a failed command said last, scrubbed as part of its whole: the last line that is not blank, with the complaint
+ * of a program before it, which knows why; undefined when it said nothing.
+ */
+export function lastWords(text: string): string | undefined {
+  const lines = scrub(text)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const [before, last] = [lines.at(-2), lines.at(-1)];
+  return last !== undefined && before !== undefined && complaint.test(before)
+    ? `${last} (${before.slice(0, 200)})`
+    : last;
 }

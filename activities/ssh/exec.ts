@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
-import { lastLine, RemoteError, type RemoteErrorKind } from './errors.js';
+import { lastWords, RemoteError, type RemoteErrorKind } from './errors.js';
 import { OutputCollector } from './output-collector.js';
 import { KILL_GRACE_SECONDS, killCommand, sessionLine, wrapCommand } from './remote-command.js';
 import type { SshTarget } from './target.js';
@@ -56,7 +56,7 @@ export async function execute(client: Client, target: SshTarget, options: RunOpt
   const exitCode = await execution.ended();
   const { stdout, stderr, truncated } = execution;
   if (exitCode === 0) return { stdout, stderr, truncated, durationMs: performance.now() - started };
-  throw execution.error('exit', `${options.title} failed: ${lastLine(stderr) ?? `exit code ${exitCode}`}`, exitCode);
+  throw execution.error('exit', `${options.title} failed: ${lastWords(stderr) ?? `exit code ${exitCode}`}`, exitCode);
 }
 
 /** sshd frees a session a moment after it ended; an open that it refuses meanwhile started nothing. */

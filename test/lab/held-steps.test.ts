@@ -25,6 +25,8 @@ interface Trouble {
 }
 
 let run: LabRun;
+/** Ends every wait of a test that has failed. */
+const ending = new AbortController();
 let mirror: Server;
 let packagesAreDown = false;
 let file: string;
@@ -95,13 +97,14 @@ before(async () => {
 });
 
 after(async () => {
+  ending.abort();
   mirror.closeAllConnections();
   mirror.close();
   await run.close();
 });
 
 test('a clock that is off is refused before anything is touched', { timeout: 60_000 }, async () => {
-  const before = await run.onHost('node01', 'find /etc /usr/local /opt -newer /proc/1 | sort');
+  const before = await run.onHost('node01', 'find /etc /usr/local /opt -type f -newer /proc/1 | sort');
   // The hosts share the machine's clock; what tells the time on this one is an hour ahead.
   const wrong = '#!/bin/sh\\nexec /usr/bin/date -d "1 hour" "$@"\\n';
   await run.onHost('node01', `printf '${wrong}' >/usr/local/sbin/date && chmod +x /usr/local/sbin/date`);
@@ -110,7 +113,7 @@ test('a clock that is off is refused before anything is touched', { timeout: 60_
   assert.equal(refused.exitCode, 1);
   assert.match(refused.stderr, /nothing was changed/);
   assert.match(refused.stderr, /node01: its clock is 36\d\d s off the median .* start its time service/);
-  assert.equal(await run.onHost('node01', 'find /etc /usr/local /opt -newer /proc/1 | sort'), before);
+  assert.equal(await run.onHost('node01', 'find /etc /usr/local /opt -type f -newer /proc/1 | sort'), before);
 });
 
 test(
@@ -179,7 +182,7 @@ async function steps(): Promise<readonly StepRecord[]> {
 async function until(id: string, state: StepRecord['state'], seconds: number): Promise<StepRecord> {
   const deadline = Date.now() + seconds * 1000;
   let seen: StepRecord | undefined;
-  while (Date.now() < deadline) {
+  while (Date.now() < deadline && !ending.signal.aborted) {
     seen = (await steps()).find((step) => step.id === id);
     if (seen?.state === state) return seen;
     await delay(500);

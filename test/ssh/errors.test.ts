@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { lastLine, PERMANENT_EXIT_CODE, RemoteError, scrub } from '../../activities/ssh/errors.js';
+import { lastWords, PERMANENT_EXIT_CODE, RemoteError, scrub } from '../../activities/ssh/errors.js';
 import { quote } from '../../activities/ssh/remote-command.js';
 import { execFileSync } from 'node:child_process';
 
@@ -12,8 +12,16 @@ test('PEM blocks and bootstrap tokens are removed from texts, also a block that 
 });
 
 test('the last line of a key is not taken for a message', () => {
-  assert.equal(lastLine('failed\n-----BEGIN PRIVATE KEY-----\nMIIsecret\n'), '[PEM removed]');
-  assert.equal(lastLine(' \n'), undefined);
+  assert.equal(lastWords('failed\n-----BEGIN PRIVATE KEY-----\nMIIsecret\n'), '[PEM removed]');
+  assert.equal(lastWords(' \n'), undefined);
+});
+
+test('what a program complained about before the last line is told with it', () => {
+  assert.equal(
+    lastWords("chmod: changing permissions of '/etc/etcd': Read-only file system\ncannot write /etc/etcd\n"),
+    "cannot write /etc/etcd (chmod: changing permissions of '/etc/etcd': Read-only file system)",
+  );
+  assert.equal(lastWords('Nov 24 host etcd[1]: listening\netcd.service is not up'), 'etcd.service is not up');
 });
 
 test('the message never holds the output, and both are scrubbed', () => {
