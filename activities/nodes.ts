@@ -1,19 +1,24 @@
-import { createHash, randomInt, X509Certificate } from 'node:crypto';
-import {
-  CertificatesV1Api,
-  type V1CertificateSigningRequest,
-  type V1CertificateSigningRequestCondition,
-  type V1Secret,
-} from '@kubernetes/client-node';
+import { createHash, randomInt } from 'node:crypto';
+import type { V1Secret } from '@kubernetes/client-node';
 import { BOOTSTRAP_GROUP } from '../cluster/addons/bootstrap-rbac.js';
 import type { Manifest } from '../cluster/addons/manifest.js';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { nodeApiUrl } from '../cluster/components/api-endpoint.js';
-import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_CERTIFICATE, KUBELET_KUBECONFIG } from '../cluster/components/kubelet.js';
-import { requestProblems, type NodeRequest } from '../cluster/csr-rules.js';
+import { BOOTSTRAP_KUBECONFIG } from '../cluster/components/kubelet.js';
+import type { ExpectedRequest } from '../cluster/csr-rules.js';
 import { nothing } from '../cluster/desired-state.js';
 import { seconds } from '../cluster/duration.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
+import {
+  expectedRequest,
+  hasServingCertificate,
+  isMember,
+  ownRequest,
+  readRequest,
+  requestPem,
+  writeDecision,
+  type Decided,
+} from './certificate-requests.js';
 import { parseCertificateRequest } from './certificates/csr.js';
 import { readIssued } from './certificates/ensure-pki.js';
 import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
@@ -23,18 +28,37 @@ import { nodeStates, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { applyHostState } from './host-state/apply-host-state.js';
 
-interface Decided {
-  readonly node: string;
-  readonly decision: 'approve' | 'deny';
-  readonly approver: string;
-  readonly reason?: string;
-}
+type FoundRequest =
+  /** The node has its certificate, and asks for no other. */
+  { state: 'member' } | { state: 'asks'; request: CertificateRequest; byInventory: boolean };
 
 const READY_DEADLINE_MS = 5 * 60_000;
 
 /** How a node becomes a member (seed, "master接入node"). */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function nodeActivities({ contexts, log }: ActivityDependencies) {
+  const awaitRequest = (
+    context: ClusterContext,
+    expected: ExpectedRequest,
+    signal: AbortSignal,
+    hasCertificate: () => Promise<boolean>,
+  ): Promise<FoundRequest> =>
+    until<FoundRequest>(
+      async () => {
+        // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
+        if (expected.purpose === 'client' && (await hasCertificate())) return { state: 'member' };
+        const request = await ownRequest(context, expected, signal, (why) => {
+          log.warn({ host: expected.node, why }, 'a certificate request was denied by rule');
+        });
+        if (request !== undefined) {
+          return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
+        }
+        if (expected.purpose === 'serving' && (await hasCertificate())) return { state: 'member' };
+        throw new NotYetError(`${expected.node} has not asked for a ${expected.purpose} certificate yet`);
+      },
+      { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
+    );
+
   return {
     /** One token a node, which expires; the secret half goes from the API to the host and nowhere else. */
     issueBootstrapToken: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
@@ -73,17 +97,15 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
      */
     awaitCertificateRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
-      return until<{ state: 'member' } | { state: 'asks'; request: CertificateRequest; byInventory: boolean }>(
-        async () => {
-          if (await isMember(context, name, signal)) return { state: 'member' };
-          const request = await ownRequest(context, name, signal, (why) => {
-            log.warn({ host: name, why }, 'a certificate request was denied by rule');
-          });
-          if (request === undefined) throw new NotYetError(`${name} has not asked for a certificate yet`);
-          return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
-        },
-        { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
-      );
+      const expected = expectedRequest(context, name, 'client', `system:bootstrap:${tokenId(context, name)}`);
+      return awaitRequest(context, expected, signal, () => isMember(context, name, signal));
+    }),
+
+    /** Waits for the member's request for a serving certificate, the first or one that renews it. */
+    awaitServingRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
+      const context = await contexts.get(reference);
+      const expected = expectedRequest(context, name, 'serving', `system:node:${name}`);
+      return awaitRequest(context, expected, signal, () => hasServingCertificate(context, name, signal));
     }),
 
     /** Writes a decision into the cluster; only into the very request that it was made about. */
@@ -139,26 +161,6 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
   };
 }
 
-/** Whether the node has a client certificate of our authority that is still valid. */
-async function isMember(context: ClusterContext, name: string, signal: AbortSignal): Promise<boolean> {
-  const { stdout } = await context.host(name).run({
-    title: "read the kubelet's certificate",
-    // The file holds the private key too: only the certificate may leave the host.
-    command: `[ ! -s ${KUBELET_KUBECONFIG} ] || [ ! -s ${KUBELET_CLIENT_CERTIFICATE} ] || sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' ${KUBELET_CLIENT_CERTIFICATE}`,
-    timeoutMs: 20_000,
-    signal,
-  });
-  if (stdout.trim() === '') return false;
-  const certificate = new X509Certificate(stdout);
-  const authority = await readIssued(context.store.pki, 'kubernetes-ca');
-  return (
-    authority.certificate !== undefined &&
-    certificate.verify(new X509Certificate(authority.certificate).publicKey) &&
-    certificate.subject.split('\n').includes(`CN=system:node:${name}`) &&
-    Date.parse(certificate.validTo) > Date.now()
-  );
-}
-
 /** Public half of a node's token. Derived, so that whose token it is can be told from a request without a list. */
 function tokenId({ spec }: ClusterContext, name: string): string {
   const digest = createHash('sha256').update(`${spec.name}/${name}`).digest();
@@ -196,113 +198,4 @@ async function ensureToken(context: ClusterContext, name: string): Promise<strin
     },
   });
   return `${id}.${secret}`;
-}
-
-/** The newest request for this node that keeps every rule; others for its name are denied. */
-async function ownRequest(
-  context: ClusterContext,
-  name: string,
-  signal: AbortSignal,
-  denied: (why: string) => void,
-): Promise<CertificateRequest | undefined> {
-  const all = await context.kubernetes.list<V1CertificateSigningRequest>(
-    'certificates.k8s.io/v1',
-    'CertificateSigningRequest',
-  );
-  const created = (csr: V1CertificateSigningRequest): number =>
-    new Date(csr.metadata?.creationTimestamp ?? 0).getTime();
-  let own: CertificateRequest | undefined;
-  for (const csr of all.sort((a, b) => created(a) - created(b))) {
-    const parsed = parseCertificateRequest(requestPem(csr));
-    if (parsed.subject.commonName !== `system:node:${name}`) continue;
-    const request: NodeRequest = {
-      ...parsed,
-      signer: csr.spec.signerName,
-      requester: csr.spec.username ?? '',
-      usages: csr.spec.usages ?? [],
-    };
-    const conditions = csr.status?.conditions ?? [];
-    const problems = requestProblems(request, { node: name, tokenId: tokenId(context, name) });
-    if (conditions.some(({ type }) => type === 'Denied')) {
-      // An earlier run's denial: the kubelet finds its own request under this name and would give up again.
-      if (problems.length === 0) await letAskAgain(context, name, csr, signal);
-      continue;
-    }
-    if (conditions.length > 0) continue;
-    if (problems.length > 0) {
-      denied(problems.join('; '));
-      await writeDecision(context.kubernetes, csr, {
-        node: name,
-        decision: 'deny',
-        approver: 'inventory',
-        reason: problems.join('; '),
-      });
-      continue;
-    }
-    own = {
-      node: name,
-      name: csr.metadata?.name ?? '',
-      csrSha256: parsed.sha256,
-      requester: request.requester,
-      signer: request.signer,
-      subject: `CN=${parsed.subject.commonName}, O=${parsed.subject.organizations.join(', O=')}`,
-      usages: request.usages,
-      key: `${parsed.publicKey.type.toUpperCase()} ${parsed.publicKey.bits}`,
-    };
-  }
-  return own;
-}
-
-async function letAskAgain(
-  context: ClusterContext,
-  name: string,
-  csr: V1CertificateSigningRequest,
-  signal: AbortSignal,
-): Promise<void> {
-  await context.kubernetes.remove({
-    apiVersion: 'certificates.k8s.io/v1',
-    kind: 'CertificateSigningRequest',
-    metadata: { name: csr.metadata?.name ?? '' },
-  });
-  await context
-    .host(name)
-    .run({ title: 'restart the kubelet', command: 'systemctl restart kubelet', timeoutMs: 60_000, signal });
-}
-
-async function readRequest(
-  kubernetes: ClusterContext['kubernetes'],
-  name: string,
-): Promise<V1CertificateSigningRequest | undefined> {
-  return kubernetes.read({
-    apiVersion: 'certificates.k8s.io/v1',
-    kind: 'CertificateSigningRequest',
-    metadata: { name },
-  });
-}
-
-function requestPem(csr: V1CertificateSigningRequest): string {
-  return Buffer.from(csr.spec.request, 'base64').toString();
-}
-
-/** Idempotent: a request that is decided the same way already is left alone. */
-async function writeDecision(
-  kubernetes: ClusterContext['kubernetes'],
-  csr: V1CertificateSigningRequest,
-  { decision, approver, reason }: Decided,
-): Promise<void> {
-  const type = decision === 'approve' ? 'Approved' : 'Denied';
-  const conditions = csr.status?.conditions ?? [];
-  if (conditions.some((condition) => condition.type === type)) return;
-  const condition: V1CertificateSigningRequestCondition = {
-    type,
-    status: 'True',
-    reason: 'HaKubernetesDecision',
-    message: `by ${approver}${reason === undefined ? '' : `: ${reason}`}`,
-  };
-  await kubernetes.request(`${decision} ${csr.metadata?.name ?? ''}`, (config) =>
-    config.makeApiClient(CertificatesV1Api).replaceCertificateSigningRequestApproval({
-      name: csr.metadata?.name ?? '',
-      body: { ...csr, status: { ...csr.status, conditions: [...conditions, condition] } },
-    }),
-  );
 }

@@ -45,7 +45,7 @@ program
     runCommand(() =>
       withTemporal(async (client) => {
         const request = pendingOf(await look(client, options.cluster), node);
-        const rows = { ...request, usages: request.usages.join(', ') };
+        const rows = { ...request, usages: request.usages.join(', '), names: request.names.join(', ') || 'none' };
         for (const [name, value] of Object.entries(rows)) process.stdout.write(`${name.padEnd(10)} ${value}\n`);
         process.stdout.write(
           'checked by rule: requester, signer, subject, usages, key and signature are as they must be\n',

@@ -35,6 +35,8 @@ export interface CertificateRequest {
   /** e.g. `CN=system:node:node01, O=system:nodes`. */
   readonly subject: string;
   readonly usages: readonly string[];
+  /** DNS names and addresses that it asks for; none in a request for a client certificate. */
+  readonly names: readonly string[];
   /** e.g. `EC 256`. */
   readonly key: string;
 }

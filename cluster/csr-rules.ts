@@ -2,7 +2,7 @@ import type { RequestedCertificate } from './certificate-request.js';
 
 /**
  * What a machine can check of a node's request before a person is asked (kubernetes.io, "Certificate Signing
- * Requests", signer kubernetes.io/kube-apiserver-client-kubelet).
+ * Requests", the signers of kubelets' certificates).
  */
 export interface NodeRequest extends Omit<RequestedCertificate, 'sha256'> {
   readonly signer: string;
@@ -11,29 +11,43 @@ export interface NodeRequest extends Omit<RequestedCertificate, 'sha256'> {
   readonly usages: readonly string[];
 }
 
-const SIGNER = 'kubernetes.io/kube-apiserver-client-kubelet';
-const required = ['client auth', 'digital signature'];
+/** What a kubelet asks certificates for. */
+export type RequestPurpose = 'client' | 'serving';
+
+/** Signers of kubelets' certificates, and the usage that each is for beside `digital signature`. */
+const purposes: Readonly<Record<RequestPurpose, { signer: string; usage: string }>> = {
+  client: { signer: 'kubernetes.io/kube-apiserver-client-kubelet', usage: 'client auth' },
+  serving: { signer: 'kubernetes.io/kubelet-serving', usage: 'server auth' },
+};
 /** Mandatory for kubelets before 1.27, optional since. */
 const optional = 'key encipherment';
 const smallestKey: Readonly<Record<string, number>> = { ec: 256, rsa: 2048 };
 
-/**
- * Every rule that the request breaks; empty for an honest one.
- *
- * @param expected - the node that may ask, and the public half of the token that this node was given
- */
-export function requestProblems(
-  request: NodeRequest,
-  expected: { readonly node: string; readonly tokenId: string },
-): string[] {
+/** Signer of a kubelet's certificate for a purpose. */
+export function signerFor(purpose: RequestPurpose): string {
+  return purposes[purpose].signer;
+}
+
+/** Who may ask for what, by the inventory. */
+export interface ExpectedRequest {
+  readonly node: string;
+  readonly purpose: RequestPurpose;
+  /** User that may send it: the token of the node's join, or the node itself. */
+  readonly requester: string;
+  /** Names and addresses of the node in the inventory, of which a serving certificate may have some and no other. */
+  readonly names: readonly string[];
+}
+
+/** Every rule that the request breaks; empty for an honest one. */
+export function requestProblems(request: NodeRequest, expected: ExpectedRequest): string[] {
   const { subject, publicKey } = request;
-  const requester = `system:bootstrap:${expected.tokenId}`;
-  const sans = [request.dnsSans, request.ipSans, request.emailSans, request.uriSans, request.otherSans].flat();
-  const usages = request.usages.filter((usage) => usage !== optional).sort();
+  const { signer, usage } = purposes[expected.purpose];
+  const required = [usage, 'digital signature'].sort();
+  const usages = request.usages.filter((candidate) => candidate !== optional).sort();
   const smallest = smallestKey[publicKey.type];
   return [
-    ...unless(request.signer === SIGNER, `signer ${request.signer}, allowed: ${SIGNER}`),
-    ...unless(request.requester === requester, `sent by ${request.requester}, allowed: ${requester}`),
+    ...unless(request.signer === signer, `signer ${request.signer}, allowed: ${signer}`),
+    ...unless(request.requester === expected.requester, `sent by ${request.requester}, allowed: ${expected.requester}`),
     ...unless(
       subject.commonName === `system:node:${expected.node}`,
       `name ${subject.commonName}, allowed: system:node:${expected.node}`,
@@ -42,7 +56,7 @@ export function requestProblems(
       subject.organizations.join() === 'system:nodes' && subject.otherAttributes.length === 0,
       `groups ${[...subject.organizations, ...subject.otherAttributes].join(', ')}, allowed: system:nodes alone`,
     ),
-    ...unless(sans.length === 0, `${sans.length} alternative name(s), allowed: none`),
+    ...nameProblems(request, expected),
     ...unless(
       request.otherExtensions.length === 0,
       `extension(s) ${request.otherExtensions.join(', ')}, allowed: none`,
@@ -56,6 +70,22 @@ export function requestProblems(
       `key ${publicKey.type} ${publicKey.bits}, allowed: EC from 256 or RSA from 2048 bits`,
     ),
     ...unless(request.signatureValid, 'its signature does not match its key'),
+  ];
+}
+
+/** The signer does not look at names: an approver that lets one pass gives away somebody else's traffic. */
+function nameProblems(request: NodeRequest, { purpose, names }: ExpectedRequest): string[] {
+  const hostNames = [...request.dnsSans, ...request.ipSans];
+  const others = [...request.emailSans, ...request.uriSans, ...request.otherSans];
+  if (purpose === 'client') {
+    const count = hostNames.length + others.length;
+    return unless(count === 0, `${count} alternative name(s), allowed: none`);
+  }
+  const foreign = hostNames.filter((name) => !names.includes(name));
+  return [
+    ...unless(hostNames.length > 0, 'no alternative name, allowed: one at least'),
+    ...unless(foreign.length === 0, `alternative names ${foreign.join(', ')}, allowed: ${names.join(', ')}`),
+    ...unless(others.length === 0, `${others.length} alternative name(s) of other kinds, allowed: none`),
   ];
 }
 

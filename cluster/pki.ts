@@ -59,7 +59,7 @@ export function certificatePlan(spec: ClusterSpec): CertificatePlan {
     certificates: [
       ...hostsWithRole(spec, 'etcd').flatMap((host) => etcdCertificates(spec, host)),
       ...hostsWithRole(spec, 'control-plane').flatMap((host) => controlPlaneCertificates(spec, host)),
-      ...hostsWithRole(spec, 'node').flatMap((host) => nodeCertificates(spec, host)),
+      ...hostsWithRole(spec, 'node').flatMap(nodeCertificates),
       // system:masters passes every authorizer, which is what an operator needs before any RBAC object exists.
       leaf('admin', 'kubernetes-ca', 'kubernetes-admin', ['client'], { organizations: ['system:masters'] }),
     ],
@@ -109,15 +109,9 @@ function controlPlaneCertificates(spec: ClusterSpec, host: Host): PlannedCertifi
   ];
 }
 
-function nodeCertificates(spec: ClusterSpec, host: Host): PlannedCertificate[] {
-  return [
-    leaf(`kube-proxy/${host.name}`, 'kubernetes-ca', 'system:kube-proxy', ['client']),
-    // Names and addresses come from the inventory, so that no node can ask for somebody else's.
-    leaf(`kubelet-server/${host.name}`, 'kubernetes-ca', `system:node:${host.name}`, ['server'], {
-      organizations: ['system:nodes'],
-      sans: { dns: [host.name, fullName(spec, host)], ip: [host.address] },
-    }),
-  ];
+/** The kubelet asks for its own certificates. */
+function nodeCertificates(host: Host): PlannedCertificate[] {
+  return [leaf(`kube-proxy/${host.name}`, 'kubernetes-ca', 'system:kube-proxy', ['client'])];
 }
 
 function leaf(

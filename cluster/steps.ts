@@ -17,6 +17,7 @@ export type Action =
   | { readonly kind: 'join'; readonly host: string }
   | { readonly kind: 'bootstrap-token'; readonly host: string }
   | { readonly kind: 'approve-csr'; readonly host: string }
+  | { readonly kind: 'approve-serving'; readonly host: string }
   | { readonly kind: 'node-ready'; readonly host: string }
   | { readonly kind: 'revoke-token'; readonly host: string }
   | { readonly kind: 'verify' }
@@ -211,6 +212,13 @@ export function addNodeSteps(host: Host): Step[] {
       action: { kind: 'approve-csr', host: host.name },
     },
     {
+      id: on('approve-serving'),
+      title: `Approve the serving certificate of ${host.name}`,
+      host: host.name,
+      needs: [on('approve-csr')],
+      action: { kind: 'approve-serving', host: host.name },
+    },
+    {
       id: on('node-ready'),
       title: `See ${host.name} Ready`,
       host: host.name,
@@ -221,7 +229,7 @@ export function addNodeSteps(host: Host): Step[] {
       id: on('revoke-token'),
       title: `Take the bootstrap token of ${host.name} back`,
       host: host.name,
-      needs: [on('node-ready')],
+      needs: [on('node-ready'), on('approve-serving')],
       action: { kind: 'revoke-token', host: host.name },
     },
   ];

@@ -1,7 +1,9 @@
 import { ApplicationFailure, CancellationScope, isCancellation, log } from '@temporalio/workflow';
+import type { CertificateRequest } from '../cluster/certificate-request.js';
 import type { HostInspection } from '../cluster/preflight.js';
 import type { Step } from '../cluster/steps.js';
 import { brief, long } from './activities.js';
+import type { Decision } from './approvals.js';
 import { ABORTED, FATAL, reasonOf, type StepOutcome, type StepRecord } from './dag.js';
 import type { AddNodeInput } from './messages.js';
 import { Run, type Continued } from './run.js';
@@ -26,10 +28,16 @@ export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): 
   try {
     await run.perform(
       () => brief.planNode(input, input.host),
-      (step) =>
-        step.action.kind === 'approve-csr'
-          ? approveCertificateRequest(run, step, input)
-          : performCommon(step, input, facts.inspections),
+      (step) => {
+        switch (step.action.kind) {
+          case 'approve-csr':
+            return approveCertificateRequest(run, step, input);
+          case 'approve-serving':
+            return approveServingRequest(run, step, input);
+          default:
+            return performCommon(step, input, facts.inspections);
+        }
+      },
     );
   } catch (error) {
     if (isCancellation(error) || isAborted(error)) {
@@ -50,21 +58,46 @@ async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNod
   if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'is a member already' };
   const { request, byInventory } = found;
   const decision = byInventory
-    ? {
-        node: request.node,
-        csrSha256: request.csrSha256,
-        decision: 'approve' as const,
-        approver: 'inventory',
-        reason: 'exact match with the spec (approvals.policy: inventory)',
-      }
+    ? byRule(request, 'exact match with the spec (approvals.policy: inventory)')
     : await run.decision(request, input.approvalDeadlineSeconds);
+  return conclude(input, request, decision, found.attempts);
+}
+
+/**
+ * The same gate for what the node shows to API servers. A person who approved the node in this run is not asked twice:
+ * the request comes from that very node and has no other names than the cluster file's.
+ */
+async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
+  const found = await long.awaitServingRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
+  if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'has its certificate already' };
+  const { request, byInventory } = found;
+  const approved = run.approvalOf(input.host);
+  const decision = byInventory
+    ? byRule(request, 'exact match with the spec (approvals.policy: inventory)')
+    : approved === undefined
+      ? await run.decision(request, input.approvalDeadlineSeconds)
+      : byRule(request, `asked by the node that ${approved.approver} approved, with names of the spec alone`);
+  return conclude(input, request, decision, found.attempts);
+}
+
+function byRule(request: CertificateRequest, why: string): Decision {
+  const { node, csrSha256 } = request;
+  return { node, csrSha256, decision: 'approve', approver: 'inventory', reason: why };
+}
+
+async function conclude(
+  input: AddNodeInput,
+  request: CertificateRequest,
+  decision: Decision | undefined,
+  attempts: number,
+): Promise<StepOutcome> {
   if (decision?.decision === 'approve') {
     await brief.decideCertificateRequest.executeWithOptions({ summary: `Approve the request of ${input.host}` }, [
       input,
       request,
       decision,
     ]);
-    return { attempts: found.attempts, changed: 1, note: `approved by ${decision.approver}` };
+    return { attempts, changed: 1, note: `approved by ${decision.approver}` };
   }
   const [type, why] =
     decision === undefined

@@ -167,6 +167,11 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     this.describe();
   }
 
+  /** The approval that a node got from a person in this run. */
+  approvalOf(node: string): RecordedDecision | undefined {
+    return this.approvals.decided.find((decided) => decided.node === node && decided.decision === 'approve');
+  }
+
   /**
    * Asks a person about a request and waits.
    *

@@ -7,7 +7,7 @@ import { requireSupport } from '../versions.js';
 import { dnsServiceAddress } from '../topology.js';
 import { CRI_SOCKET } from './container-runtime.js';
 import { endPods, unmountBelow } from './cleanups.js';
-import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
+import { BIN, certificateFile, directory, program, textFile } from './files.js';
 import { unitFile, unitPath } from './systemd.js';
 import { cipherSuites } from './tls.js';
 
@@ -22,6 +22,8 @@ export const KUBELET_KUBECONFIG = '/etc/kubernetes/kubelet.conf';
 export const BOOTSTRAP_KUBECONFIG = '/etc/kubernetes/bootstrap-kubelet.conf';
 /** The kubelet's client certificate and key, renewed by itself. */
 export const KUBELET_CLIENT_CERTIFICATE = '/var/lib/kubelet/pki/kubelet-client-current.pem';
+/** What the kubelet shows to API servers; asked for again by itself before it ends. */
+export const KUBELET_SERVING_CERTIFICATE = '/var/lib/kubelet/pki/kubelet-server-current.pem';
 
 /** The node's own programs. */
 export function nodeBinaries(): HostState {
@@ -32,15 +34,13 @@ export function nodeBinaries(): HostState {
 }
 
 /**
- * The kubelet (seed, "配置kubelet组件"): joins by a bootstrap token and a request that somebody approves. Its serving
- * certificate comes from the deployer, with the names of the inventory, so that API servers can check it.
+ * The kubelet (seed, "配置kubelet组件"): joins by a bootstrap token and a request that somebody approves, and then asks
+ * for its serving certificate, which is held against the names of the inventory, so that API servers can check it.
  */
 export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
   const { features } = requireSupport(spec.kubernetes);
   const files = [
     certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
-    certificateFile(`${PKI}/kubelet.crt`, `kubelet-server/${host.name}`),
-    keyFile(`${PKI}/kubelet.key`, `kubelet-server/${host.name}`),
     textFile(CONFIG, stringify(kubeletConfiguration(spec, facts))),
   ];
   return {
@@ -133,11 +133,10 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     rotateCertificates: true,
     ...(features.seccompDefault ? { seccompDefault: true } : {}),
     serializeImagePulls: false,
+    serverTLSBootstrap: true,
     staticPodPath: '/etc/kubernetes/manifests',
     streamingConnectionIdleTimeout: '5m0s',
     tlsCipherSuites: cipherSuites,
     tlsMinVersion: 'VersionTLS12',
-    tlsCertFile: `${PKI}/kubelet.crt`,
-    tlsPrivateKeyFile: `${PKI}/kubelet.key`,
   };
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestProblems, type NodeRequest } from '../../cluster/csr-rules.js';
+import { requestProblems, type ExpectedRequest, type NodeRequest } from '../../cluster/csr-rules.js';
 
-const expected = { node: 'node01', tokenId: 'ab12cd' };
+const names = ['node01', 'node01.mykernel.cn', '172.16.0.104'];
+const expected: ExpectedRequest = { node: 'node01', purpose: 'client', requester: 'system:bootstrap:ab12cd', names };
 
 /** What the kubelet of node01 sends. */
 const honest: NodeRequest = {
@@ -97,3 +98,41 @@ test('every broken rule is told, not the first alone', () => {
   );
   assert.equal(problems.length, 3);
 });
+
+const servingExpected: ExpectedRequest = { ...expected, purpose: 'serving', requester: 'system:node:node01' };
+/** What the kubelet of node01 sends once it is a member. */
+const serving: NodeRequest = {
+  ...honest,
+  signer: 'kubernetes.io/kubelet-serving',
+  requester: 'system:node:node01',
+  usages: ['digital signature', 'server auth'],
+  dnsSans: ['node01'],
+  ipSans: ['172.16.0.104'],
+};
+
+test("a member's request for a serving certificate passes with its own names alone", () => {
+  assert.deepEqual(requestProblems(serving, servingExpected), []);
+});
+
+const servingAttacks: [string, Partial<NodeRequest>, RegExp][] = [
+  [
+    "another host's address",
+    { ipSans: ['172.16.0.104', '172.16.0.101'] },
+    /alternative names 172\.16\.0\.101, allowed/,
+  ],
+  ['the name of the API', { dnsSans: ['node01', 'kubernetes.default'] }, /alternative names kubernetes\.default/],
+  ['no name at all', { dnsSans: [], ipSans: [] }, /no alternative name/],
+  ['a URI', { uriSans: ['spiffe://example.org/admin'] }, /1 alternative name\(s\) of other kinds/],
+  ["a joining node's token", { requester: 'system:bootstrap:ab12cd' }, /sent by system:bootstrap:ab12cd/],
+  ['another node', { requester: 'system:node:node02' }, /sent by system:node:node02/],
+  ['the usage of a client', { usages: ['digital signature', 'client auth'] }, /usages .*client auth/],
+  ['the signer of clients', { signer: 'kubernetes.io/kube-apiserver-client-kubelet' }, /signer .*client-kubelet/],
+];
+
+for (const [title, change, reason] of servingAttacks) {
+  test(`a serving request with or from ${title} is refused for exactly that`, () => {
+    const problems = requestProblems({ ...serving, ...change }, servingExpected);
+    assert.equal(problems.length, 1, problems.join('; '));
+    assert.match(problems[0] ?? '', reason);
+  });
+}

@@ -28,7 +28,7 @@ test('every purpose of the seed has a leaf of its own on every host', () => {
   ];
   const expected = [
     ...masters.flatMap((host) => perMaster.map((purpose) => `${purpose}/${host}`)),
-    ...nodes.flatMap((host) => ['kube-proxy', 'kubelet-server'].map((purpose) => `${purpose}/${host}`)),
+    ...nodes.map((host) => `kube-proxy/${host}`),
     'admin',
   ];
   assert.deepEqual([...names].sort(), [...expected].sort());
@@ -72,12 +72,11 @@ test('etcd members serve and dial with the same certificate', () => {
   }
 });
 
-test("a kubelet's serving certificate carries the node's identity and inventory addresses only", () => {
-  const certificate = leaf('kubelet-server/node03');
-  assert.equal(certificate.commonName, 'system:node:node03');
-  assert.deepEqual(certificate.organizations, ['system:nodes']);
-  assert.deepEqual(certificate.usages, ['server']);
-  assert.deepEqual(certificate.sans, { dns: ['node03', 'node03.mykernel.cn'], ip: ['172.16.0.106'] });
+test('a kubelet asks for its certificates itself: the plan makes none with the identity of a node', () => {
+  assert.deepEqual(
+    plan.certificates.filter(({ commonName }) => commonName.startsWith('system:node:')),
+    [],
+  );
 });
 
 test('only the admin and the API servers at their kubelets bypass RBAC', () => {

@@ -299,3 +299,52 @@ test('an approval that the cluster does not take is held, and a retry does not a
     node01,
   );
 });
+
+const servingRequest = {
+  ...requestOf('node01', 7),
+  name: 'csr-serving',
+  signer: 'kubernetes.io/kubelet-serving',
+  requester: 'system:node:node01',
+  names: ['node01', '172.16.0.104'],
+};
+const asksToServe: Partial<Activities> = {
+  awaitServingRequest: () =>
+    Promise.resolve({ state: 'asks', request: servingRequest, byInventory: false, attempts: 1 }),
+};
+
+test('who approved a node is not asked again about its serving certificate', async () => {
+  const mock = askingPeople(asksToServe);
+  await stage().play(
+    'addNode',
+    mock,
+    async (play) => {
+      await asked(play);
+      await play.handle.signal(approveCsrSignal, approval);
+      const { steps } = await play.handle.result();
+      assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by inventory');
+    },
+    node01,
+  );
+  const [, [, of, decided] = []] = mock.callsOf('decideCertificateRequest');
+  assert.deepEqual(of, servingRequest);
+  assert.match((decided as Decision | undefined)?.reason ?? '', /asked by the node that ada approved/);
+});
+
+test('a member that renews its serving certificate is asked about like any other request', async () => {
+  const mock = askingPeople({
+    ...asksToServe,
+    awaitCertificateRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
+  });
+  await stage().play(
+    'addNode',
+    mock,
+    async (play) => {
+      await asked(play);
+      assert.deepEqual((await play.status()).approvals.pending, [servingRequest]);
+      await play.handle.signal(approveCsrSignal, { ...approval, csrSha256: servingRequest.csrSha256 });
+      const { steps } = await play.handle.result();
+      assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by ada');
+    },
+    node01,
+  );
+});

@@ -34,6 +34,7 @@ export function requestOf(node: string, attempt = 1): CertificateRequest {
     signer: 'kubernetes.io/kube-apiserver-client-kubelet',
     subject: `CN=system:node:${node}, O=system:nodes`,
     usages: ['client auth', 'digital signature', 'key encipherment'],
+    names: [],
     key: 'EC 256',
   };
 }
@@ -83,6 +84,7 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
     issueBootstrapToken: () => Promise.resolve(changing),
     awaitCertificateRequest: (_reference, node) =>
       Promise.resolve({ state: 'asks', request: requestOf(node), byInventory: true, attempts: 1 }),
+    awaitServingRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
     decideCertificateRequest: () => Promise.resolve({ changed: 1, attempts: 1 }),
     awaitNodeReady: () => Promise.resolve(asItShould),
     revokeBootstrapToken: () => Promise.resolve(changing),
