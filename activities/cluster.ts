@@ -1,4 +1,6 @@
-import { manifestSet } from '../cluster/addons/index.js';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { appliedKinds, manifestSet, SET_LABEL } from '../cluster/addons/index.js';
+import type { Manifest } from '../cluster/addons/manifest.js';
 import { BOOTSTRAP_GROUP, bootstrapRbac } from '../cluster/addons/bootstrap-rbac.js';
 import type { ArtifactFile } from '../cluster/desired-state.js';
 import { componentState, type Component } from '../cluster/components/index.js';
@@ -9,6 +11,7 @@ import type { ClusterContext } from './cluster-context.js';
 import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { etcdMembers, requireWholeEtcd } from './etcd.js';
+import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
 import { checkCluster } from './verification.js';
 
 /** What concerns the cluster as a whole. */
@@ -73,12 +76,18 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
 
     applyManifests: activity(log, async (_execution, reference: SpecReference, set: ManifestSet) => {
       const { spec, kubernetes } = await contexts.get(reference);
+      const manifests = manifestSet(set, spec);
       let changed = 0;
       // In order: a namespace comes before what is in it.
-      for (const manifest of manifestSet(set, spec)) {
+      for (const manifest of manifests) {
         if (await kubernetes.apply(manifest)) changed += 1;
       }
-      return { changed, note: changed === 0 ? 'nothing to change' : `${changed} objects applied` };
+      const removed = await prune(kubernetes, set, manifests);
+      const notes = [
+        ...(changed === 0 ? [] : [`${changed} objects applied`]),
+        ...(removed === 0 ? [] : [`${removed} objects removed that an earlier version had`]),
+      ];
+      return { changed: changed + removed, note: notes.join(', ') || 'nothing to change' };
     }),
 
     verifyCluster: activity(log, async ({ signal, progress }, reference: SpecReference) => {
@@ -108,6 +117,21 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
       };
     }),
   };
+}
+
+/** Removes what an earlier version of a set applied and this one has no more; returns how many. */
+async function prune(kubernetes: KubernetesApi, set: ManifestSet, manifests: readonly Manifest[]): Promise<number> {
+  const nameOf = ({ kind, metadata }: Pick<Manifest, 'kind' | 'metadata'>): string =>
+    `${kind} ${metadata.namespace ?? ''}/${metadata.name}`;
+  const wanted = new Set(manifests.map(nameOf));
+  const found = await Promise.all(
+    appliedKinds.map(([apiVersion, kind]) =>
+      kubernetes.list<KubernetesObject & Manifest>(apiVersion, kind, { label: `${SET_LABEL}=${set}` }),
+    ),
+  );
+  const over = found.flat().filter((object) => !wanted.has(nameOf(object)));
+  for (const object of over) await kubernetes.remove(object);
+  return over.length;
 }
 
 const DAY_MS = 24 * 3600_000;

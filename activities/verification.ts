@@ -1,6 +1,15 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Exec, type V1Namespace, type V1Pod, type V1Service, type V1Status } from '@kubernetes/client-node';
+import {
+  Exec,
+  type V1DaemonSet,
+  type V1Deployment,
+  type V1Namespace,
+  type V1Pod,
+  type V1Service,
+  type V1Status,
+} from '@kubernetes/client-node';
+import { manifestSet, manifestSets } from '../cluster/addons/index.js';
 import type { Manifest } from '../cluster/addons/manifest.js';
 import { hostsWithRole } from '../cluster/topology.js';
 import { requireSupport } from '../cluster/versions.js';
@@ -74,6 +83,7 @@ export async function checkCluster(
       inFirst('Service by its cluster IP', get(`http://${service?.spec?.clusterIP ?? ''}/`)),
       inFirst('Service by its name', get(`http://myapp.${NAMESPACE}.svc.${spec.network.dnsDomain}/`)),
       inFirst('DNS of kube-dns', ['nslookup', `kube-dns.kube-system.svc.${spec.network.dnsDomain}`]),
+      ...addonChecks(context, nodes.length, signal),
       ...hostsWithRole(spec, 'node')
         .filter(({ name }) => nodes.some((node) => node.name === name))
         .map(({ name, address }) => inFirst(`NodePort on ${name}`, get(`http://${address}:${nodePort}/`))),
@@ -81,6 +91,40 @@ export async function checkCluster(
   } finally {
     await kubernetes.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   }
+}
+
+/** Whether what the deployer put into the cluster is as healthy as it was meant to be. */
+function addonChecks({ spec, kubernetes }: ClusterContext, nodes: number, signal: AbortSignal): Promise<Check>[] {
+  const workloads = manifestSets
+    .flatMap((set) => manifestSet(set, spec))
+    .filter(({ kind }) => kind === 'DaemonSet' || kind === 'Deployment');
+  const { metricsServerImage } = requireSupport(spec.kubernetes);
+  return [
+    ...workloads.map((workload) =>
+      check(`${workload.metadata.name} is healthy`, () => problemOf(kubernetes, workload), signal, PODS_DEADLINE_MS),
+    ),
+    ...(metricsServerImage === undefined
+      ? []
+      : [
+          check(
+            'metrics of every node',
+            async () => {
+              const measured = await kubernetes.list('metrics.k8s.io/v1beta1', 'NodeMetrics');
+              return measured.length >= nodes ? undefined : `${measured.length} of ${nodes} nodes have metrics`;
+            },
+            signal,
+            PODS_DEADLINE_MS,
+          ),
+        ]),
+  ];
+}
+
+/** Why a workload of an addon is not healthy; undefined when it is. */
+async function problemOf(kubernetes: KubernetesApi, workload: Manifest): Promise<string | undefined> {
+  const status = (await kubernetes.read<V1Deployment & V1DaemonSet>(workload))?.status;
+  const wanted = status?.desiredNumberScheduled ?? status?.replicas ?? 0;
+  const ready = status?.numberReady ?? status?.readyReplicas ?? 0;
+  return wanted > 0 && ready === wanted ? undefined : `${ready} of ${wanted} pods are ready`;
 }
 
 /** An interrupted check leaves its namespace, and one that is being removed takes nothing new. */
@@ -99,7 +143,7 @@ interface RunningPod {
 }
 
 async function runningPods(kubernetes: KubernetesApi, replicas: number): Promise<RunningPod[]> {
-  const pods = await kubernetes.list<V1Pod>('v1', 'Pod', NAMESPACE);
+  const pods = await kubernetes.list<V1Pod>('v1', 'Pod', { namespace: NAMESPACE });
   const ready = pods.filter((pod) =>
     pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
   );
@@ -120,8 +164,13 @@ function stateOf(pod: V1Pod): string {
 }
 
 /** A new Service takes a moment to reach every node, so a check may fail at first. */
-async function check(name: string, attempt: () => Promise<string | undefined>, signal: AbortSignal): Promise<Check> {
-  const deadline = Date.now() + CHECK_DEADLINE_MS;
+async function check(
+  name: string,
+  attempt: () => Promise<string | undefined>,
+  signal: AbortSignal,
+  deadlineMs = CHECK_DEADLINE_MS,
+): Promise<Check> {
+  const deadline = Date.now() + deadlineMs;
   for (;;) {
     const detail = await attempt().catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
     if (detail === undefined) return { name, ok: true, detail: '' };

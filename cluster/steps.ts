@@ -1,6 +1,7 @@
 import type { Component } from './components/index.js';
 import type { ClusterSpec, Host } from './spec.js';
 import { hostsWithRole } from './topology.js';
+import { requireSupport } from './versions.js';
 
 /** What a step does; the workflow maps each kind to an activity, a child workflow or a decision. */
 export type Action =
@@ -25,7 +26,7 @@ export type Action =
   | { readonly kind: 'remove'; readonly host: string }
   | { readonly kind: 'remove-kubeconfig' };
 
-export type ManifestSet = 'bootstrap-rbac' | 'flannel' | 'coredns';
+export type ManifestSet = 'bootstrap-rbac' | 'flannel' | 'coredns' | 'metrics-server';
 
 /** One vertex of the DAG. */
 export interface Step {
@@ -58,6 +59,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
   const nodes = hostsWithRole(spec, 'node');
   const servers = spec.hosts.filter((host) => host.roles.includes('etcd') || host.roles.includes('control-plane'));
   const apiServers = masters.map((host) => `kube-apiserver:${host.name}`);
+  const { metricsServerImage } = requireSupport(spec.kubernetes);
   return [
     ...preparation(spec.hosts),
     ...servers.map((host) =>
@@ -110,6 +112,9 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
     manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
     manifests('flannel', 'Apply the pod network (flannel)', apiServers),
     manifests('coredns', 'Apply cluster DNS (CoreDNS)', apiServers),
+    ...(metricsServerImage === undefined
+      ? []
+      : [manifests('metrics-server', 'Apply resource metrics (metrics-server)', apiServers)]),
     ...nodes.map((host): Step => ({
       id: `join:${host.name}`,
       title: `Join ${host.name} to the cluster`,
@@ -133,6 +138,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
         'bootstrap-rbac',
         'flannel',
         'coredns',
+        ...(metricsServerImage === undefined ? [] : ['metrics-server']),
         'kubeconfig',
       ],
       action: { kind: 'verify' },

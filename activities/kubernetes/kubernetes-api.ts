@@ -109,12 +109,24 @@ export class KubernetesApi {
     });
   }
 
-  /** All objects of a kind, in one namespace or in all. */
-  async list<T extends KubernetesObject>(apiVersion: string, kind: string, namespace?: string): Promise<T[]> {
+  /** All objects of a kind, in one namespace or in all, with a label or without. */
+  async list<T extends KubernetesObject>(
+    apiVersion: string,
+    kind: string,
+    { namespace, label }: { readonly namespace?: string; readonly label?: string } = {},
+  ): Promise<T[]> {
+    const unsaid = undefined;
     const list = await this.request(`list ${kind}`, (config) =>
-      KubernetesObjectApi.makeApiClient(config).list(apiVersion, kind, namespace),
+      KubernetesObjectApi.makeApiClient(config).list(
+        apiVersion,
+        kind,
+        namespace,
+        ...([unsaid, unsaid, unsaid, unsaid] as const),
+        label,
+      ),
     );
-    return list.items as T[];
+    // The items of a list do not say what they are.
+    return list.items.map((item) => ({ ...item, apiVersion, kind })) as T[];
   }
 
   /** Deletes an object and what it owns; one that is gone already is fine. */

@@ -4,9 +4,36 @@ import { bootstrapRbac } from './bootstrap-rbac.js';
 import { coredns } from './coredns.js';
 import { flannel } from './flannel.js';
 import type { Manifest } from './manifest.js';
+import { metricsServer } from './metrics-server.js';
+
+/** Every set that deploy-ha applies. */
+export const manifestSets: readonly ManifestSet[] = ['bootstrap-rbac', 'flannel', 'coredns', 'metrics-server'];
+
+/** Label that says which set an object belongs to, so that what a newer set has no more can be told. */
+export const SET_LABEL = 'ha-kubernetes/set';
+
+/** Kinds of which any set has, or had, objects. */
+export const appliedKinds: readonly (readonly [apiVersion: string, kind: string])[] = [
+  ['apiregistration.k8s.io/v1', 'APIService'],
+  ['apps/v1', 'DaemonSet'],
+  ['apps/v1', 'Deployment'],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRole'],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding'],
+  ['rbac.authorization.k8s.io/v1', 'RoleBinding'],
+  ['v1', 'ConfigMap'],
+  ['v1', 'Service'],
+  ['v1', 'ServiceAccount'],
+];
 
 /** The objects of one set, in the order in which they are applied. */
 export function manifestSet(set: ManifestSet, spec: ClusterSpec): Manifest[] {
+  return described(set, spec).map((manifest) => ({
+    ...manifest,
+    metadata: { ...manifest.metadata, labels: { ...manifest.metadata.labels, [SET_LABEL]: set } },
+  }));
+}
+
+function described(set: ManifestSet, spec: ClusterSpec): Manifest[] {
   switch (set) {
     case 'bootstrap-rbac':
       return bootstrapRbac();
@@ -14,5 +41,7 @@ export function manifestSet(set: ManifestSet, spec: ClusterSpec): Manifest[] {
       return flannel(spec);
     case 'coredns':
       return coredns(spec);
+    case 'metrics-server':
+      return metricsServer(spec);
   }
 }

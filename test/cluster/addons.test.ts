@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { manifestSet } from '../../cluster/addons/index.js';
+import { appliedKinds, manifestSet, manifestSets, SET_LABEL } from '../../cluster/addons/index.js';
 import type { Manifest } from '../../cluster/addons/manifest.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
 import { requireSupport } from '../../cluster/versions.js';
 import { anySpec, seedDocument, specOf } from './documents.js';
 
-const clusterScoped = ['Namespace', 'ClusterRole', 'ClusterRoleBinding'];
+const clusterScoped = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'APIService'];
 
 function manifests(spec: ClusterSpec): Manifest[] {
-  return (['bootstrap-rbac', 'flannel', 'coredns'] as const).flatMap((set) => manifestSet(set, spec));
+  return manifestSets.flatMap((set) => manifestSet(set, spec));
 }
 
 /** Every value of a key, anywhere inside. */
@@ -39,6 +39,20 @@ test('a namespace that the deployer makes comes before what lives in it', () => 
   assert.ok(own.length > 0 && own.every(({ metadata }) => metadata.namespace === set[0]?.metadata.name));
 });
 
+test('what a set no longer has can be found by its label and kind', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      for (const set of manifestSets) {
+        for (const { apiVersion, kind, metadata } of manifestSet(set, spec)) {
+          assert.equal(metadata.labels?.[SET_LABEL], set);
+          // A namespace goes with everything in it, so none is ever removed for being left over.
+          assert.ok(kind === 'Namespace' || appliedKinds.some(([a, k]) => a === apiVersion && k === kind), kind);
+        }
+      }
+    }),
+  );
+});
+
 test('no object is described twice', () => {
   const names = manifests(specOf(seedDocument())).map(
     ({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
@@ -55,27 +69,37 @@ test('every port says its protocol', () => {
   for (const { protocol, name } of ports) assert.ok(protocol === 'TCP' || protocol === 'UDP', name);
 });
 
-test('images are those that the version says, and no others', () => {
-  const spec = specOf(seedDocument());
-  const { corednsImage, flannelImage } = requireSupport(spec.kubernetes);
-  const images = manifests(spec).flatMap((manifest) => valuesOf('image', manifest));
-  assert.deepEqual([...new Set(images)].sort(), [corednsImage, flannelImage].sort());
-});
+for (const kubernetes of ['v1.20.2', 'v1.37.2']) {
+  const spec = specOf({ ...seedDocument(), kubernetes });
 
-test('a binding binds roles and accounts that exist', () => {
-  const all = manifests(specOf(seedDocument()));
-  const has = (kind: string, name: unknown): boolean =>
-    all.some((manifest) => manifest.kind === kind && manifest.metadata.name === name);
-  // Roles of Kubernetes itself.
-  const builtIn = ['system:node-bootstrapper', 'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient'];
-  for (const binding of all.filter(({ kind }) => kind === 'ClusterRoleBinding')) {
-    const { name } = binding['roleRef'] as { name: string };
-    assert.ok(builtIn.includes(name) || has('ClusterRole', name), name);
-    for (const subject of binding['subjects'] as { kind: string; name: string }[]) {
-      if (subject.kind === 'ServiceAccount') assert.ok(has('ServiceAccount', subject.name), subject.name);
+  test(`images are those that ${kubernetes} says, and no others`, () => {
+    const { corednsImage, flannelImage, metricsServerImage } = requireSupport(kubernetes);
+    const images = manifests(spec).flatMap((manifest) => valuesOf('image', manifest));
+    assert.deepEqual(
+      [...new Set(images)].sort(),
+      [corednsImage, flannelImage, metricsServerImage].filter((image) => image !== undefined).sort(),
+    );
+  });
+
+  test(`a binding of ${kubernetes} binds roles and accounts that exist`, () => {
+    const all = manifests(spec);
+    const has = (kind: string, name: unknown): boolean =>
+      all.some((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+    // Roles of Kubernetes itself.
+    const builtIn = [
+      'system:node-bootstrapper',
+      'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
+      'system:auth-delegator',
+    ];
+    for (const binding of all.filter(({ kind }) => kind === 'ClusterRoleBinding')) {
+      const { name } = binding['roleRef'] as { name: string };
+      assert.ok(builtIn.includes(name) || has('ClusterRole', name), name);
+      for (const subject of binding['subjects'] as { kind: string; name: string }[]) {
+        if (subject.kind === 'ServiceAccount') assert.ok(has('ServiceAccount', subject.name), subject.name);
+      }
     }
-  }
-});
+  });
+}
 
 test('no binding lets a node approve a request, its own first one included', () => {
   const roles = manifestSet('bootstrap-rbac', specOf(seedDocument())).map(
