@@ -4,8 +4,11 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${HA_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ha-kubernetes}
 demo=${XDG_STATE_HOME:-$HOME/.local/state}/ha-kubernetes-demo
-kubernetes=v1.20.2
-mirror=$cache/mirror/$kubernetes
+# The seed's version, and the newest one that runs on real hosts have proven.
+seed=v1.20.2
+newest=v1.20.2
+use_kubernetes() { kubernetes=$1 mirror=$cache/mirror/$1; }
+use_kubernetes "$newest"
 logs=$cache/logs/$(basename -- "$0")
 # Root's PATH may lack the sbin directories; the Go that set-up fetches comes before an older one.
 PATH=$cache/go/bin:$PATH:/usr/sbin:/sbin
