@@ -197,11 +197,11 @@ test('the search for secrets finds those that are planted', async () => {
   const [, line = ''] = key.split('\n');
   assert.equal(scanner.find(`a log line with ${line} in it`).length, 1);
   assert.equal(scanner.find(`a kubeconfig with ${Buffer.from(`${key}\n`).toString('base64')}`).length, 1);
-  await run.onHost('node02', 'install -m 0644 /etc/kubernetes/pki/kubelet.key /var/tmp/planted');
+  await run.onHost('node02', 'install -m 0644 /var/lib/kubelet/pki/kubelet-client-current.pem /var/tmp/planted');
   assert.equal(await run.onHost('node02', exposedSecretFiles), '/var/tmp/planted');
   const [seen] = await Promise.all([
     run.onHost('node02', commandLines(6)),
-    run.onHost('node02', "sh -c 'sleep 3; :' abcdef.0123456789abcdef"),
+    run.onHost('node02', "sh -c 'sleep 3; :' abcdef.0123456789uvwxyz"),
   ]);
   assert.deepEqual(scanner.find(seen), ['a bootstrap token']);
   await run.onHost('node02', 'rm /var/tmp/planted');
