@@ -134,7 +134,7 @@ test(
 
 test(
   'every trouble holds its own step alone, says what to do, and is over once it is mended',
-  { timeout: 600_000 },
+  { timeout: 900_000 },
   async (t) => {
     const early = ['etcd:master02', 'container-runtime-binaries:node01', 'host:node02'];
     const all = Object.entries(troubles);
