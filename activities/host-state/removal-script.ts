@@ -98,16 +98,18 @@ installed() {
   done
 }
 
-# uninstall purge|remove NAME...: without apt, which would take along what others have installed upon these
+# uninstall purge|remove NAME...: without apt, which would take along what others have installed upon these. A package
+# that was killed while it was unpacked is removed like any other.
 uninstall() {
   how=$1
   shift
-  [ -z "$(dpkg --audit)" ] || dpkg --configure -a
   set -- $(installed "$@")
   [ $# -gt 0 ] || return 0
   echo "removing the packages $*"
+  # What an interrupted run left half done, if it can be done; others' packages may have reasons of their own.
+  dpkg --configure -a
   tries=0
-  until output=$(dpkg "--$how" "$@" 2>&1); do
+  until output=$(dpkg --force-remove-reinstreq "--$how" "$@" 2>&1); do
     case $output in *'frontend lock'*) ;; *) break ;; esac
     [ "$tries" -lt 60 ] || break
     tries=$((tries + 1))
@@ -116,7 +118,11 @@ uninstall() {
   set -- $(installed "$@")
   [ $# -gt 0 ] || return 0
   case $output in
-    *'dependency problems'*) echo "left: other packages need $*" ;;
+    *'dependency problems'*)
+      # dpkg remembers what it was told for the next one who lets it remove what is pending.
+      printf '%s install\n' "$@" | dpkg --set-selections
+      echo "left: other packages need $*"
+      ;;
     *) echo "$output" >&2; fail "cannot remove the packages $*: $(echo "$output" | tail -n 1)" ;;
   esac
 }
