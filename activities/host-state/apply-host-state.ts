@@ -38,7 +38,7 @@ export async function applyHostState(
     const left = diffHostState(state, resolved(files), await observeHost(host, state, files, options.signal));
     if (left.length > 0) throw notConverged(host, left);
   }
-  await verifyHost(host, state.ready, options);
+  await verifyHost(host, state, options);
   return { changes };
 }
 

@@ -1,20 +1,29 @@
-import type { Probe } from '../../cluster/desired-state.js';
+import type { HostState } from '../../cluster/desired-state.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { call, script } from './shell.js';
 
 const verifyFunctions = String.raw`
-# probe SECONDS COMMAND: asked twice a second, here on the host, so that waiting costs no round trips
+# probe SECONDS COMMAND UNIT...: asked twice a second, here on the host, so that waiting costs no round trips. What a
+# unit that is not up, or started again, said last is most often why.
 probe() {
-  deadline=$(($(date +%s) + $1))
+  seconds=$1 command=$2
+  shift 2
+  deadline=$(($(date +%s) + seconds))
   while :; do
     left=$((deadline - $(date +%s)))
     [ "$left" -gt 0 ] || left=1
-    output=$(timeout "$left" sh -c "$2" 2>&1) && return
+    output=$(timeout "$left" sh -c "$command" 2>&1) && return
     [ "$(date +%s)" -lt "$deadline" ] || break
     sleep 0.5
   done
   echo "$output"
-  fail "not true within $1 s$([ -z "$output" ] || echo ": $(echo "$output" | tail -n 1)")"
+  for unit in "$@"; do
+    restarts=$(systemctl show -p NRestarts -- "$unit" | cut -d = -f 2)
+    ! systemctl -q is-active "$unit" || [ "0$restarts" -gt 0 ] || continue
+    said=$(journalctl --quiet --no-pager --output cat --lines 1 _SYSTEMD_UNIT="$unit" | cut -c 1-300)
+    [ -z "$said" ] || output="$unit: $said"
+  done
+  fail "not true within $seconds s$([ -z "$output" ] || echo ": $(echo "$output" | tail -n 1)")"
 }
 `;
 
@@ -28,15 +37,15 @@ const ROUND_TRIP_MARGIN_MS = 15_000;
  */
 export async function verifyHost(
   host: RemoteHost,
-  probes: readonly Probe[],
+  { ready, units }: Pick<HostState, 'ready' | 'units'>,
   options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((text: string) => void) | undefined },
 ): Promise<void> {
-  for (const { title, command, timeoutSeconds } of probes) {
+  for (const { title, command, timeoutSeconds } of ready) {
     options.onProgress?.(`waiting: ${title}`);
     await host.run({
       title: `verify "${title}"`,
       command: 'sh -s',
-      stdin: script(verifyFunctions, [call('probe', timeoutSeconds, command)]),
+      stdin: script(verifyFunctions, [call('probe', timeoutSeconds, command, ...units.map((unit) => unit.name))]),
       timeoutMs: timeoutSeconds * 1000 + ROUND_TRIP_MARGIN_MS,
       signal: options.signal,
     });

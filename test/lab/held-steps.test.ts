@@ -62,8 +62,8 @@ const troubles: Record<string, Trouble> = {
     mend: () => must(lab(['heal', 'master03'])),
   },
   'a port that another program took after the preflight': {
-    step: 'kube-scheduler:master01',
-    says: /master01: .*kube-scheduler.service.*address already in use.*; stop the program that has the port/,
+    step: 'kube-apiserver:master01',
+    says: /master01: .*kube-apiserver.service.*address already in use.*; stop the program that has the port/,
     make: async () => {
       await until('admit', 'done', 60);
       await run.onHost('master01', `systemd-run --quiet --unit squatter perl -MIO::Socket::INET -e '${squatter}'`);
@@ -72,9 +72,9 @@ const troubles: Record<string, Trouble> = {
   },
 };
 
-/** Takes the scheduler's port. */
+/** Takes the API server's port. */
 const squatter =
-  'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 10259, Listen => 1) or die; sleep 600';
+  'my $s = IO::Socket::INET->new(LocalAddr => "0.0.0.0", LocalPort => 6443, Listen => 1) or die; sleep 600';
 
 before(async () => {
   run = await LabRun.start();
@@ -146,25 +146,39 @@ test(
         if (!early.includes(step)) await make();
       }),
     );
-    for (const [name, { step, says, mend }] of all) {
-      const held = await until(step, 'held', 300);
-      t.diagnostic(`${name} held ${step}: ${held.problem ?? ''}`);
-      if (!says.test(held.problem ?? '')) unclear.push(`${name}: ${held.problem ?? ''}`);
-      await mend();
-      succeeded(await run.startWorkflow('retry-step', step, '--cluster', 'lab'));
+    const mended: Trouble[] = [];
+    const deployed = new AbortController();
+    const retries = (async () => {
+      // A trouble may hold more than its own step, such as the packages of another node.
+      while (!deployed.signal.aborted && !ending.signal.aborted) {
+        for (const { id, state, problem = '' } of await steps()) {
+          if (state !== 'held' || !mended.some(({ says }) => says.test(problem))) continue;
+          await run.startWorkflow('retry-step', id, '--cluster', 'lab');
+        }
+        await delay(2000);
+      }
+    })();
+    for (const [name, trouble] of all) {
+      const held = await until(trouble.step, 'held', 300);
+      t.diagnostic(`${name} held ${trouble.step}: ${held.problem ?? ''}`);
+      if (!trouble.says.test(held.problem ?? '')) unclear.push(`${name}: ${held.problem ?? ''}`);
+      await trouble.mend();
+      mended.push(trouble);
     }
-    await late;
     assert.deepEqual(unclear, [], 'a problem says what is wrong and what to do');
+    await late;
     const { exitCode, stderr } = await deployment;
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /checks: 7 of 7 passed/);
-    assert.deepEqual(
-      [...new Set([...stderr.matchAll(/retry-step (\S+) --cluster/g)].map(([, step]) => step))].sort(),
-      Object.values(troubles)
-        .map(({ step }) => step)
-        .sort(),
-      'no other step was held',
-    );
+    deployed.abort();
+    await retries;
+    const met = Object.values(troubles);
+    for (const [, problem = ''] of stderr.matchAll(/HELD +[^:]+: (.*)/g)) {
+      assert.ok(
+        met.some(({ says }) => says.test(problem)),
+        `held by something else: ${problem}`,
+      );
+    }
   },
 );
 
