@@ -109,6 +109,8 @@ export const warningReasons: Readonly<Record<Benchmark, Readonly<Record<string, 
       'A bootstrap token is made for one join, may only ask for a certificate, and is removed when the node is Ready.',
     '3.2.2':
       'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
+    '4.2.9':
+      'The kubelet asks for its serving certificate (serverTLSBootstrap) and keeps it itself; the request is held against the inventory.',
   },
   'cis-1.20': {
     '1.1.9': 'A master runs no pods and has no CNI configuration; on nodes, flannel writes it with mode 600.',
@@ -125,5 +127,7 @@ export const warningReasons: Readonly<Record<Benchmark, Readonly<Record<string, 
       'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
     '4.2.9':
       'The kubelet sends 50 events a second at most; without a limit, a fault on one node would load every API server.',
+    '4.2.10':
+      'The kubelet asks for its serving certificate (serverTLSBootstrap) and keeps it itself; the request is held against the inventory.',
   },
 };
