@@ -102,7 +102,7 @@ export function planRemoval(records: readonly UndoRecord[], states: readonly Hos
     )
     .map((state) => state.traces)
     .reverse();
-  const { trees, emptied, parents } = directories(records);
+  const { trees, emptied, parents } = directories(records, states);
   return {
     stop: [...new Set([...[...changedUnits].filter((name) => !known.includes(name)), ...known.reverse()])],
     cleanups: traces.flatMap(({ cleanups }) => cleanups),
@@ -132,12 +132,15 @@ export function planRemoval(records: readonly UndoRecord[], states: readonly Hos
 }
 
 /**
- * A directory may have been made in passing before a component asked for it by name: what came first says whether it was
- * there, and being asked for says that all of it is ours.
+ * A directory may have been made in passing before a component asked for it by name, or found it there already: what came
+ * first says whether it was there, and being asked for says that all of it is ours.
  */
-function directories(records: readonly UndoRecord[]): Pick<Removal, 'trees' | 'emptied' | 'parents'> {
+function directories(
+  records: readonly UndoRecord[],
+  states: readonly HostState[],
+): Pick<Removal, 'trees' | 'emptied' | 'parents'> {
   const first = new Map<string, UndoRecord>();
-  const named = new Set<string>();
+  const named = new Set(states.flatMap(({ directories }) => directories.map(({ path }) => path)));
   for (const record of records) {
     if (record.kind !== 'path' && record.kind !== 'parent') continue;
     if (!first.has(record.name)) first.set(record.name, record);

@@ -168,9 +168,22 @@ test('components of one host that are applied at once record what was there befo
       directories: i % 2 === 0 ? [{ path: disk.path('etc/common'), mode: 0o755, owner }] : [],
       files: [disk.text(`etc/common/${i}`, 'own')],
     });
-    await Promise.all([0, 1, 2, 3, 4, 5].map((i) => disk.apply(component(i))));
+    const components = [0, 1, 2, 3, 4, 5].map(component);
+    await Promise.all(components.map((state) => disk.apply(state)));
     await writeFile(disk.path('etc/common/left'), 'by a program');
-    await disk.remove();
+    await disk.remove(components);
+    assert.equal(disk.look(), before);
+  }));
+
+test('a directory that was made in passing goes with all that is in it, once a component has asked for it', () =>
+  onDisk(async (disk) => {
+    await mkdir(disk.path('etc'));
+    const before = disk.look();
+    const asks = { directories: [{ path: disk.path('etc/common'), mode: 0o755, owner }] };
+    await disk.apply({ files: [disk.text('etc/common/file', 'ours')] });
+    assert.equal(await disk.apply(asks), 0);
+    await writeFile(disk.path('etc/common/left'), 'by a program');
+    await disk.remove([asks]);
     assert.equal(disk.look(), before);
   }));
 
