@@ -42,22 +42,19 @@ export function expectedRequest(
   return { node, purpose, requester, names: [host.name, fullName(spec, host), host.address] };
 }
 
-/** Whether the node has a client certificate of our authority that is still valid. */
-export function isMember(context: ClusterContext, name: string, signal: AbortSignal): Promise<boolean> {
-  return hasCertificate(context, name, KUBELET_CLIENT_CERTIFICATE, signal);
-}
+const certificateFiles: Readonly<Record<RequestPurpose, string>> = {
+  client: KUBELET_CLIENT_CERTIFICATE,
+  serving: KUBELET_SERVING_CERTIFICATE,
+};
 
-/** Whether the node's kubelet has a serving certificate of our authority that is still valid. */
-export function hasServingCertificate(context: ClusterContext, name: string, signal: AbortSignal): Promise<boolean> {
-  return hasCertificate(context, name, KUBELET_SERVING_CERTIFICATE, signal);
-}
-
-async function hasCertificate(
+/** Whether the node's kubelet has a certificate of our authority for this purpose that is still valid. */
+export async function hasCertificate(
   context: ClusterContext,
   name: string,
-  path: string,
+  purpose: RequestPurpose,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const path = certificateFiles[purpose];
   const { stdout } = await context.host(name).run({
     title: "read the kubelet's certificate",
     // The file holds the private key too: only the certificate may leave the host.

@@ -12,6 +12,7 @@ import type { Content } from './content.js';
 import { newestRing } from './encryption/key-ring.js';
 import { applyHostState, planHostState } from './host-state/apply-host-state.js';
 import { withText } from './host-state/content.js';
+import { asFinding, lookAtHost } from './inspection.js';
 import { judgePreflight, preflightScript } from './preflight-script.js';
 import { RemoteError } from './ssh/errors.js';
 import { authorityDigests } from './certificates/authority-digests.js';
@@ -34,9 +35,8 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
         try {
           return await inspect(context, name, signal);
         } catch (error) {
-          if (!(error instanceof RemoteError) || error.kind === 'cancelled') throw error;
-          if (error.retryable && attempt < REACH_ATTEMPTS) throw error;
-          return { host: name, problems: [error.shortMessage], notes: [] };
+          if (error instanceof RemoteError && error.retryable && attempt < REACH_ATTEMPTS) throw error;
+          return asFinding(name, error);
         }
       },
     ),
@@ -107,13 +107,7 @@ function orNotYetMade(content: Content): Pick<Content, 'resolve'> {
 async function inspect(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostInspection> {
   const { spec, store } = context;
   const asked = Date.now();
-  const { stdout } = await context.host(name).run({
-    title: 'look at the host',
-    command: 'sh -s',
-    stdin: factsScript + preflightScript(),
-    timeoutMs: 30_000,
-    signal,
-  });
+  const stdout = await lookAtHost(context, name, factsScript + preflightScript(), signal);
   const host = hostByName(spec, name);
   const { problems, clockMs } = judgePreflight(
     spec,

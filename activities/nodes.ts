@@ -11,8 +11,7 @@ import { seconds } from '../cluster/duration.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
 import {
   expectedRequest,
-  hasServingCertificate,
-  isMember,
+  hasCertificate,
   ownRequest,
   readRequest,
   requestPem,
@@ -41,29 +40,30 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     context: ClusterContext,
     expected: ExpectedRequest,
     signal: AbortSignal,
-    hasCertificate: () => Promise<boolean>,
-  ): Promise<FoundRequest> =>
-    until<FoundRequest>(
+  ): Promise<FoundRequest> => {
+    const { node, purpose } = expected;
+    return until<FoundRequest>(
       async () => {
         // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
-        if (expected.purpose === 'client' && (await hasCertificate())) return { state: 'member' };
+        if (purpose === 'client' && (await hasCertificate(context, node, purpose, signal))) return { state: 'member' };
         const request = await ownRequest(context, expected, signal, (why) => {
-          log.warn({ host: expected.node, why }, 'a certificate request was denied by rule');
+          log.warn({ host: node, why }, 'a certificate request was denied by rule');
         });
         if (request !== undefined) {
           return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
         }
-        if (expected.purpose === 'serving' && (await hasCertificate())) return { state: 'member' };
-        throw new NotYetError(`${expected.node} has not asked for a ${expected.purpose} certificate yet`);
+        if (purpose === 'serving' && (await hasCertificate(context, node, purpose, signal))) return { state: 'member' };
+        throw new NotYetError(`${node} has not asked for a ${purpose} certificate yet`);
       },
       { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
     );
+  };
 
   return {
     /** One token a node, which expires; the secret half goes from the API to the host and nowhere else. */
     issueBootstrapToken: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
-      if (await isMember(context, name, signal)) return { changed: 0, note: 'is a member already' };
+      if (await hasCertificate(context, name, 'client', signal)) return { changed: 0, note: 'is a member already' };
       const token = await ensureToken(context, name);
       const { certificate } = await readIssued(context.store.pki, 'kubernetes-ca');
       const text = bootstrapKubeconfigText({
@@ -98,14 +98,14 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     awaitCertificateRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
       const expected = expectedRequest(context, name, 'client', `system:bootstrap:${tokenId(context, name)}`);
-      return awaitRequest(context, expected, signal, () => isMember(context, name, signal));
+      return awaitRequest(context, expected, signal);
     }),
 
     /** Waits for the member's request for a serving certificate, the first or one that renews it. */
     awaitServingRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
       const expected = expectedRequest(context, name, 'serving', `system:node:${name}`);
-      return awaitRequest(context, expected, signal, () => hasServingCertificate(context, name, signal));
+      return awaitRequest(context, expected, signal);
     }),
 
     /** Writes a decision into the cluster; only into the very request that it was made about. */

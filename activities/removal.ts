@@ -7,8 +7,8 @@ import { authorityDigests } from './certificates/authority-digests.js';
 import type { ClusterContext } from './cluster-context.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { readJournal, removeHostState } from './host-state/removal.js';
+import { asFinding, lookAtHost } from './inspection.js';
 import { judgeRemoval, preflightScript } from './preflight-script.js';
-import { RemoteError } from './ssh/errors.js';
 
 /** How a person wants a cluster to be removed. */
 export interface RemovalChoice {
@@ -30,8 +30,7 @@ export function removalActivities({ contexts, log }: ActivityDependencies) {
         try {
           return await inspect(context, name, signal);
         } catch (error) {
-          if (!(error instanceof RemoteError) || error.kind === 'cancelled') throw error;
-          return { host: name, problems: [error.shortMessage], notes: [] };
+          return asFinding(name, error);
         }
       },
     ),
@@ -63,15 +62,8 @@ export function removalActivities({ contexts, log }: ActivityDependencies) {
 }
 
 async function inspect(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostInspection> {
-  const host = context.host(name);
-  const { stdout } = await host.run({
-    title: 'look at the host',
-    command: 'sh -s',
-    stdin: preflightScript(),
-    timeoutMs: 30_000,
-    signal,
-  });
-  const { cluster } = await readJournal(host, context.journal, { signal });
+  const stdout = await lookAtHost(context, name, preflightScript(), signal);
+  const { cluster } = await readJournal(context.host(name), context.journal, { signal });
   const problems = judgeRemoval(context.spec, stdout, await authorityDigests(context.store.pki), cluster);
   return { host: name, problems, notes: [cluster === undefined ? 'nothing to undo' : `part of ${cluster}`] };
 }

@@ -1,10 +1,8 @@
 import type { HostAudit } from '../cluster/benchmark.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import type { auditCluster } from '../workflows/index.js';
-import { clusterWorkflowId, TASK_QUEUE } from '../workflows/messages.js';
+import { look } from './look.js';
 import { writeJson } from './output.js';
-import { snapshot } from './snapshot.js';
-import { withTemporal } from './temporal.js';
 
 /**
  * Checks every host against the CIS benchmark and shows what was found.
@@ -12,14 +10,7 @@ import { withTemporal } from './temporal.js';
  * @throws an error if a check failed, so that the exit code says so.
  */
 export async function audit(spec: ClusterSpec, json: string | true | undefined): Promise<void> {
-  const reference = await snapshot(spec);
-  const audits = await withTemporal((client) =>
-    client.workflow.execute<typeof auditCluster>('auditCluster', {
-      workflowId: `${clusterWorkflowId(spec.name)}/audit`,
-      taskQueue: TASK_QUEUE,
-      args: [reference],
-    }),
-  );
+  const audits = await look<typeof auditCluster>(spec, 'auditCluster', 'audit');
   await writeJson(json, audits);
   if (json !== true) process.stdout.write(`${auditLines(audits).join('\n')}\n`);
   const failed = audits.reduce((sum, { failed }) => sum + failed.length, 0);

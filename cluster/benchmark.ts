@@ -89,45 +89,44 @@ export function benchmarkConfiguration(benchmark: Benchmark): string {
   });
 }
 
+/** Reasons for checks that both benchmarks have under one number. */
+const sharedReasons = {
+  '1.1.9': 'A master runs no pods and has no CNI configuration; on nodes, flannel writes it with mode 600.',
+  '1.1.10': 'As 1.1.9; on nodes the file belongs to root.',
+  '1.2.9': 'EventRateLimit is alpha in every version, and drops events just when a fault makes many of them.',
+  '1.2.11': 'Hosts without a registry have their images loaded; always pulling would stop every pod there.',
+  '3.1.1':
+    "The operator's kubeconfig is a client certificate, which cannot be revoked: keep it, and give people OIDC or certificates of hours.",
+  '3.2.2':
+    'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
+};
+const requestTimeout = 'The default of 60 s stands; watches and exec are exempt from it.';
+const servingCertificate =
+  'The kubelet asks for its serving certificate (serverTLSBootstrap) and keeps it itself; the request is held against the inventory.';
+
 /**
  * Why checks that want a person's judgement stay as they are. docs/hardening.md has the same table, and a test compares.
  */
 export const warningReasons: Readonly<Record<Benchmark, Readonly<Record<string, string>>>> = {
   'cis-1.12': {
-    '1.1.9': 'A master runs no pods and has no CNI configuration; on nodes, flannel writes it with mode 600.',
-    '1.1.10': 'As 1.1.9; on nodes the file belongs to root.',
+    ...sharedReasons,
     '1.2.1':
       'Anonymous requests are limited to /livez, /readyz and /healthz by a file that excludes this flag; load balancers need them.',
-    '1.2.9': 'EventRateLimit is alpha in every version, and drops events just when a fault makes many of them.',
-    '1.2.11': 'Hosts without a registry have their images loaded; always pulling would stop every pod there.',
-    '1.2.20': 'The default of 60 s stands; watches and exec are exempt from it.',
-    '3.1.1':
-      "The operator's kubeconfig is a client certificate, which cannot be revoked: keep it, and give people OIDC or certificates of hours.",
+    '1.2.20': requestTimeout,
     '3.1.2':
       'Nothing that is deployed gives a person the token of a service account; whether somebody does is yours to see.',
     '3.1.3':
       'A bootstrap token is made for one join, may only ask for a certificate, and is removed when the node is Ready.',
-    '3.2.2':
-      'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
-    '4.2.9':
-      'The kubelet asks for its serving certificate (serverTLSBootstrap) and keeps it itself; the request is held against the inventory.',
+    '4.2.9': servingCertificate,
   },
   'cis-1.20': {
-    '1.1.9': 'A master runs no pods and has no CNI configuration; on nodes, flannel writes it with mode 600.',
-    '1.1.10': 'As 1.1.9; on nodes the file belongs to root.',
+    ...sharedReasons,
     '1.2.1':
       'Load balancers need /readyz without credentials; RBAC grants anonymous users that, its like, and /version.',
-    '1.2.9': 'EventRateLimit is alpha in every version, and drops events just when a fault makes many of them.',
-    '1.2.11': 'Hosts without a registry have their images loaded; always pulling would stop every pod there.',
     '1.2.12': 'SecurityContextDeny refuses most pods that are in use; it was removed in 1.30.',
-    '1.2.25': 'The default of 60 s stands; watches and exec are exempt from it.',
-    '3.1.1':
-      "The operator's kubeconfig is a client certificate, which cannot be revoked: keep it, and give people OIDC or certificates of hours.",
-    '3.2.2':
-      'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
+    '1.2.25': requestTimeout,
     '4.2.9':
       'The kubelet sends 50 events a second at most; without a limit, a fault on one node would load every API server.',
-    '4.2.10':
-      'The kubelet asks for its serving certificate (serverTLSBootstrap) and keeps it itself; the request is held against the inventory.',
+    '4.2.10': servingCertificate,
   },
 };

@@ -59,7 +59,14 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
   const nodes = hostsWithRole(spec, 'node');
   const servers = spec.hosts.filter((host) => host.roles.includes('etcd') || host.roles.includes('control-plane'));
   const apiServers = masters.map((host) => `kube-apiserver:${host.name}`);
-  const { metricsServerImage } = requireSupport(spec.kubernetes);
+  const addons = [
+    manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
+    manifests('flannel', 'Apply the pod network (flannel)', apiServers),
+    manifests('coredns', 'Apply cluster DNS (CoreDNS)', apiServers),
+    ...(requireSupport(spec.kubernetes).metricsServerImage === undefined
+      ? []
+      : [manifests('metrics-server', 'Apply resource metrics (metrics-server)', apiServers)]),
+  ];
   return [
     ...preparation(spec.hosts),
     ...servers.map((host) =>
@@ -109,12 +116,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
       needs: ['certificates'],
       action: { kind: 'kubeconfig' },
     },
-    manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
-    manifests('flannel', 'Apply the pod network (flannel)', apiServers),
-    manifests('coredns', 'Apply cluster DNS (CoreDNS)', apiServers),
-    ...(metricsServerImage === undefined
-      ? []
-      : [manifests('metrics-server', 'Apply resource metrics (metrics-server)', apiServers)]),
+    ...addons,
     ...nodes.map((host): Step => ({
       id: `join:${host.name}`,
       title: `Join ${host.name} to the cluster`,
@@ -135,10 +137,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
       needs: [
         ...nodes.map((host) => `join:${host.name}`),
         ...masters.flatMap((host) => [`kube-controller-manager:${host.name}`, `kube-scheduler:${host.name}`]),
-        'bootstrap-rbac',
-        'flannel',
-        'coredns',
-        ...(metricsServerImage === undefined ? [] : ['metrics-server']),
+        ...addons.map(({ id }) => id),
         'kubeconfig',
       ],
       action: { kind: 'verify' },

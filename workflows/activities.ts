@@ -14,7 +14,7 @@ const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
  * with its command on the host; until then, for 3 s at most, two attempts look at one host, and the one that finds its
  * files taken away fails and is tried again.
  */
-export const heartbeatTimeout = '10 seconds';
+const heartbeatTimeout = '10 seconds';
 
 /**
  * How often a failed activity is tried again before its step is held: often enough for a host that restarts, for a
@@ -41,6 +41,13 @@ export const long = proxyActivities<Activities>({
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout,
   retry,
+});
+
+/** Looks of workflows that change nothing: nobody loses work when one fails, so it fails soon. */
+export const looks = proxyActivities<Activities>({
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout,
+  retry: { maximumAttempts: 3 },
 });
 
 /** Waits for something that another step or a machine brings about; ended by that, by a person, or by a day. */

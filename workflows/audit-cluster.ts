@@ -1,14 +1,8 @@
-import { proxyActivities } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.js';
 import type { HostAudit } from '../cluster/benchmark.js';
 import type { SpecReference } from '../cluster/spec.js';
-import { heartbeatTimeout } from './activities.js';
+import { looks } from './activities.js';
 
-const { auditHost, listHosts } = proxyActivities<Activities>({
-  startToCloseTimeout: '10 minutes',
-  heartbeatTimeout,
-  retry: { maximumAttempts: 3 },
-});
+const { auditHost, listHosts } = looks;
 
 /** Every host against the CIS benchmark. Changes nothing, so it may run beside anything. */
 export async function auditCluster(reference: SpecReference): Promise<HostAudit[]> {

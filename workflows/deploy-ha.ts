@@ -38,13 +38,12 @@ type DeployRun = Run<DeployInput, Step, Facts>;
 interface Facts {
   readonly inspections: HostInspection[];
   checks: DeployResult['checks'];
-  /** Absent in what runs from before it was known have carried. */
-  audits?: HostAudit[];
+  readonly audits: HostAudit[];
 }
 
 /** Builds the cluster of a spec, or finishes building it, or finds that there is nothing to do. */
 export async function deployHa(continued: Continued<DeployInput, Step, Facts>): Promise<DeployResult> {
-  const run = new Run<DeployInput, Step, Facts>('deploy-ha', continued, { inspections: [], checks: [] });
+  const run = new Run<DeployInput, Step, Facts>('deploy-ha', continued, { inspections: [], checks: [], audits: [] });
   const { input, facts } = run;
 
   const perform = async (step: Step): Promise<StepOutcome> => {
@@ -62,7 +61,7 @@ export async function deployHa(continued: Continued<DeployInput, Step, Facts>): 
           input,
           action.host,
         ]);
-        (facts.audits ??= []).push(audit);
+        facts.audits.push(audit);
         return { attempts, changed: 0, note: `${audit.passed} passed, ${audit.failed.length} failed` };
       }
       default:
@@ -74,7 +73,7 @@ export async function deployHa(continued: Continued<DeployInput, Step, Facts>): 
   const cluster = await brief.describeCluster(input);
   const all = run.steps();
   const changed = all.filter(({ id }) => !id.startsWith('join:')).reduce((sum, step) => sum + step.changed, 0);
-  const audits = (facts.audits ?? []).toSorted((a, b) => (a.host < b.host ? -1 : 1));
+  const audits = facts.audits.toSorted((a, b) => (a.host < b.host ? -1 : 1));
   return { ...cluster, steps: all, changed, checks: facts.checks, audits };
 }
 

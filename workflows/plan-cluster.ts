@@ -1,13 +1,7 @@
-import { proxyActivities } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.js';
 import type { SpecReference } from '../cluster/spec.js';
-import { heartbeatTimeout } from './activities.js';
+import { looks } from './activities.js';
 
-const { planHost, listHosts } = proxyActivities<Activities>({
-  startToCloseTimeout: '10 minutes',
-  heartbeatTimeout,
-  retry: { maximumAttempts: 3 },
-});
+const { planHost, listHosts } = looks;
 
 export interface PlannedChange {
   readonly component: string;

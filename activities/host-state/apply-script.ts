@@ -83,13 +83,10 @@ put() {
 
 # put_block TEMPORARY PATH MODE OWNER: the rest of the file, its owner and mode stay as they are
 put_block() {
-  begins=$(grep -cxF '${BLOCK_BEGIN}' "$2" 2>/dev/null)
-  ends=$(grep -cxF '${BLOCK_END}' "$2" 2>/dev/null)
-  [ "$begins" = "$ends" ] ||
-    fail_permanently "$2 has '${BLOCK_BEGIN}' and '${BLOCK_END}' not in pairs; remove these lines and what is ours between them"
+  require_pairs "$2"
   block=$(cat "$1")
   {
-    [ ! -e "$2" ] || sed -e '/^${BLOCK_BEGIN}$/,/^${BLOCK_END}$/d' -e '$a\' "$2"
+    [ ! -e "$2" ] || without_block "$2"
     printf '%s\n' '${BLOCK_BEGIN}' "$block" '${BLOCK_END}'
   } >"$1" || fail "cannot write $2"
   if [ -e "$2" ]; then
@@ -116,8 +113,6 @@ daemon_reload() { systemctl daemon-reload || fail 'systemctl daemon-reload faile
 # enablement enable|disable UNIT
 enablement() { systemctl -q "$1" -- "$2" || fail "cannot $1 $2"; }
 
-property() { systemctl show -p "$1" -- "$2" | cut -d = -f 2-; }
-
 # run start|restart UNIT SECONDS. A service with Restart= may fail at first, for want of a peer, and still get there:
 # systemctl's own exit code is not the last word. One that failed six times in a row waits for a person.
 run() {
@@ -137,7 +132,7 @@ run() {
   # To stderr, which goes to the log alone: stdout is progress, which people see and Temporal keeps.
   { systemctl status --no-pager --full --lines 0 -- "$2"; journalctl --no-pager --lines 20 --unit "$2"; } >&2
   result="result $(property Result "$2"), exit status $(property ExecMainStatus "$2")"
-  said=$(journalctl --quiet --no-pager --output cat --lines 1 _SYSTEMD_UNIT="$2" | cut -c 1-300)
+  said=$(last_words "$2")
   [ -z "$said" ] || result="$result, its last words: $said"
   case $(property ActiveState "$2") in
     failed | inactive) fail "$2 ended when it should run: $result" ;;

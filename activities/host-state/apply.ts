@@ -23,7 +23,7 @@ const CLEAN_UP_TIMEOUT_MS = 10_000;
 /** Everything of the last script but the starts of units, which bring times of their own: hashing and image import. */
 const COMMIT_TIMEOUT_MS = 5 * 60 * 1000;
 /** Longest time that the stop of a unit may take; systemd's own limit is 90 s (DefaultTimeoutStopSec). */
-const STOP_TIMEOUT_SECONDS = 100;
+export const STOP_TIMEOUT_SECONDS = 100;
 
 /**
  * Makes exactly the given changes, in this order: packages, accounts, directories, then all files at once, then kernel,

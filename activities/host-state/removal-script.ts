@@ -1,4 +1,4 @@
-import { BLOCK_BEGIN, BLOCK_END, SPOOL } from './shell.js';
+import { BLOCK_BEGIN, SPOOL } from './shell.js';
 
 /** Reads a journal, and changes nothing. */
 export const readFunctions = String.raw`
@@ -19,10 +19,6 @@ journal() {
 export const removalFunctions = String.raw`
 DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 export DEBIAN_FRONTEND NEEDRESTART_SUSPEND
-
-property() { systemctl show -p "$1" -- "$2" | cut -d = -f 2-; }
-
-exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # end UNIT SECONDS
 end() {
@@ -63,15 +59,11 @@ restore() {
   mkdir -p "$(dirname "$1")" && rm -rf -- "$2" && cp -aT -- "$3" "$2" && mv -fT -- "$2" "$1" || fail "cannot restore $1"
 }
 
-# without_block PATH
-without_block() { sed -e '/^${BLOCK_BEGIN}$/,/^${BLOCK_END}$/d' -e '$a\' "$1"; }
-
 # unblock PATH TEMPORARY COPY: takes our lines away. A file in which nobody has changed the others gets back the bytes
 # and times that it had; without a COPY there was no file.
 unblock() {
   [ -f "$1" ] || return 0
-  [ "$(grep -cxF '${BLOCK_BEGIN}' "$1")" = "$(grep -cxF '${BLOCK_END}' "$1")" ] ||
-    fail_permanently "$1 has '${BLOCK_BEGIN}' and '${BLOCK_END}' not in pairs; remove these lines and what is ours between them"
+  require_pairs "$1"
   if [ -n "$3" ] && [ "$(without_block "$3" | sha256)" = "$(without_block "$1" | sha256)" ]; then
     restore "$1" "$2" "$3"
   elif [ -z "$3" ] && [ -z "$(without_block "$1")" ]; then
@@ -90,7 +82,7 @@ forget() { systemctl reset-failed -- "$1" 2>/dev/null; }
 # installed NAME...: those that are there, whole or in part
 installed() {
   for package in "$@"; do
-    case $(dpkg-query -s "$package" 2>/dev/null | sed -n 's/^Status: .* //p') in
+    case $(package_state "$package") in
       '' | not-installed) ;;
       config-files) [ "$how" = remove ] || echo "$package" ;;
       *) echo "$package" ;;

@@ -3,6 +3,7 @@ import type { HostState } from '../../cluster/desired-state.js';
 import { parseJournal, planRemoval, type Removal, type UndoRecord } from '../../cluster/undo.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { PERMANENT_EXIT_CODE, RemoteError } from '../ssh/errors.js';
+import { STOP_TIMEOUT_SECONDS } from './apply.js';
 import { readFunctions, removalFunctions } from './removal-script.js';
 import { sysctlPath } from './observe.js';
 import { call, script, SPOOL, temporaryPath } from './shell.js';
@@ -42,8 +43,6 @@ const READ_TIMEOUT_MS = 30_000;
 const MAX_JOURNAL_BYTES = 4 * 1024 * 1024;
 /** Packages, half a gigabyte of images and all else but the stops of units. */
 const REMOVAL_TIMEOUT_MS = 10 * 60 * 1000;
-/** Longest time that the stop of a unit may take; systemd's own limit is 90 s (DefaultTimeoutStopSec). */
-const STOP_TIMEOUT_SECONDS = 100;
 
 /**
  * Reads the journal of a host; changes nothing.

@@ -36,6 +36,27 @@ if command -v openssl >/dev/null 2>&1; then
 else
   sha256() { sha256sum | cut -d ' ' -f 1; }
 fi
+
+# exists PATH: of whatever kind, a link to nowhere too
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# property NAME UNIT
+property() { systemctl show -p "$1" -- "$2" | cut -d = -f 2-; }
+
+# last_words UNIT: what its own program said last
+last_words() { journalctl --quiet --no-pager --output cat --lines 1 _SYSTEMD_UNIT="$1" | cut -c 1-300; }
+
+# package_state NAME: what dpkg says of it; nothing where dpkg does not know it
+package_state() { dpkg-query -s "$1" 2>/dev/null | sed -n 's/^Status: .* //p'; }
+
+# require_pairs PATH: our lines are where they can be told from the host's own
+require_pairs() {
+  [ "$(grep -cxF '${BLOCK_BEGIN}' "$1" 2>/dev/null)" = "$(grep -cxF '${BLOCK_END}' "$1" 2>/dev/null)" ] ||
+    fail_permanently "$1 has '${BLOCK_BEGIN}' and '${BLOCK_END}' not in pairs; remove these lines and what is ours between them"
+}
+
+# without_block PATH: the host's own lines
+without_block() { sed -e '/^${BLOCK_BEGIN}$/,/^${BLOCK_END}$/d' -e '$a\' "$1"; }
 `;
 
 /** One call of a shell function; every argument is one word, whatever it holds. */

@@ -56,9 +56,6 @@ record() {
 # note KIND NAME FACT: a fact that was seen already
 note() { recorded "$1" "$2" || record "$@"; }
 
-# exists PATH
-exists() { [ -e "$1" ] || [ -L "$1" ]; }
-
 # note_parent NAME PATH
 note_parent() { [ -d "$2" ] || note parent "$1" absent; }
 
@@ -112,7 +109,7 @@ note_sysctl() { recorded sysctl "$1" || ! value=$(cat "$2" 2>/dev/null) || recor
 
 # note_package NAME
 note_package() {
-  case $(dpkg-query -s "$1" 2>/dev/null | sed -n 's/^Status: .* //p') in
+  case $(package_state "$1") in
     '' | not-installed) note package "$1" absent ;;
     config-files) note package "$1" config ;;
   esac

@@ -18,9 +18,9 @@ probe() {
   done
   echo "$output"
   for unit in "$@"; do
-    restarts=$(systemctl show -p NRestarts -- "$unit" | cut -d = -f 2)
+    restarts=$(property NRestarts "$unit")
     ! systemctl -q is-active "$unit" || [ "0$restarts" -gt 0 ] || continue
-    said=$(journalctl --quiet --no-pager --output cat --lines 1 _SYSTEMD_UNIT="$unit" | cut -c 1-300)
+    said=$(last_words "$unit")
     [ -z "$said" ] || output="$unit: $said"
   done
   fail "not true within $seconds s$([ -z "$output" ] || echo ": $(echo "$output" | tail -n 1)")"

@@ -6,23 +6,15 @@ import { parse } from 'yaml';
 import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
 import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
-import type { HostFacts } from '../../cluster/facts.js';
 import { certificatePlan } from '../../cluster/pki.js';
 import type { ClusterSpec, Host } from '../../cluster/spec.js';
-import { anySpec, seedDocument, specOf } from './documents.js';
+import { anySpec, debianFacts, seedDocument, specOf } from './documents.js';
 
 const lock = artifactLockSchema.parse(
   parse(readFileSync(new URL('../../../cluster/locks/v1.20.2.yaml', import.meta.url), 'utf8')),
 );
 
-const facts: HostFacts = {
-  distribution: 'debian-12',
-  machine: 'x86_64',
-  resolvConf: '/etc/resolv.conf',
-  ipvs: true,
-  nftables: true,
-  cgroup: 'v2',
-};
+const facts = { ...debianFacts, ipvs: true };
 
 interface Described {
   readonly spec: ClusterSpec;

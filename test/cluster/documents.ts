@@ -1,7 +1,18 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import type { HostFacts } from '../../cluster/facts.js';
 import { validateSpec, type ClusterSpec, type Role } from '../../cluster/spec.js';
+
+/** What a Debian 12 with a new kernel says of itself. */
+export const debianFacts: HostFacts = {
+  distribution: 'debian-12',
+  machine: 'x86_64',
+  resolvConf: '/etc/resolv.conf',
+  ipvs: false,
+  nftables: true,
+  cgroup: 'v2',
+};
 
 /** A cluster file as YAML gives it, before anything has checked it. */
 export type Document = Record<string, unknown> & {

@@ -4,17 +4,8 @@ import { parse } from 'yaml';
 import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
 import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
-import type { HostFacts } from '../../cluster/facts.js';
-import { seedDocument, specOf } from './documents.js';
+import { debianFacts, seedDocument, specOf } from './documents.js';
 
-const facts: HostFacts = {
-  distribution: 'debian-12',
-  machine: 'x86_64',
-  resolvConf: '/etc/resolv.conf',
-  ipvs: false,
-  nftables: true,
-  cgroup: 'v2',
-};
 const lock = artifactLockSchema.parse({
   kubernetes: 'v1.0.0',
   artifacts: [
@@ -42,7 +33,7 @@ function hostWith(role: 'control-plane' | 'node', kubernetes: string): OnHost[] 
   assert.ok(host !== undefined);
   return componentsOf(host).map((component) => ({
     component,
-    state: componentState(component, { spec, host, lock, facts }),
+    state: componentState(component, { spec, host, lock, facts: debianFacts }),
   }));
 }
 

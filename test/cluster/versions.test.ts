@@ -5,16 +5,9 @@ import { componentState } from '../../cluster/components/index.js';
 import { proxyMode } from '../../cluster/components/kube-proxy.js';
 import type { HostFacts } from '../../cluster/facts.js';
 import { requireSupport, supportOf } from '../../cluster/versions.js';
-import { seedDocument, specOf } from './documents.js';
+import { debianFacts, seedDocument, specOf } from './documents.js';
 
-const facts: HostFacts = {
-  distribution: 'debian-12',
-  machine: 'x86_64',
-  resolvConf: '/etc/resolv.conf',
-  ipvs: false,
-  nftables: true,
-  cgroup: 'v1',
-};
+const facts: HostFacts = { ...debianFacts, cgroup: 'v1' };
 const lock = artifactLockSchema.parse({ kubernetes: 'v1.0.0', artifacts: [] });
 
 /** The text of one file of a component, in the seed's cluster at another version. */

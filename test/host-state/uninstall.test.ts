@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { removalFunctions } from '../../activities/host-state/removal-script.js';
+import { call, script } from '../../activities/host-state/shell.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /**
@@ -37,14 +38,9 @@ async function uninstall(
   );
   await writeFile(join(records, 'status'), entries.join('\n'));
   await Promise.all(Object.keys(packages).map((name) => writeFile(join(records, 'info', `${name}.list`), '/.\n')));
-  const script = [
-    removalFunctions,
-    'fail() { echo "$*" >&2; exit 1; }',
-    'dpkg() { command dpkg --log=/dev/null "$@"; }',
-    `uninstall ${words.join(' ')}`,
-  ].join('\n');
+  const functions = `${removalFunctions}\ndpkg() { command dpkg --log=/dev/null "$@"; }`;
   const output = execFileSync('sh', ['-s'], {
-    input: script,
+    input: script(functions, [call('uninstall', ...words)]),
     env: { ...process.env, DPKG_ADMINDIR: records },
     encoding: 'utf8',
   });
