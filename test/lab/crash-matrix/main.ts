@@ -50,7 +50,8 @@ async function main(options: Options): Promise<void> {
   };
   let progress = await load(directory, extent);
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+  // Not once(): execa ends this process itself when it finds no other listener left.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
   const until = Date.now() + options.minutes * 60_000;
   for (let kind = nextKind(progress.matrix); kind !== undefined; kind = nextKind(progress.matrix)) {
     if (Date.now() > until || stop.signal.aborted) {
