@@ -1,12 +1,12 @@
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { pino } from 'pino';
 import { ArtifactCache } from './activities/artifacts/artifact-cache.js';
 import { ClusterContexts } from './activities/cluster-context.js';
 import { createActivities } from './activities/index.js';
 import { openStateStore } from './activities/state-store/file-state-store.js';
+import { temporalServer } from './temporal.js';
 import { TASK_QUEUE } from './workflows/messages.js';
 
 /** Longest step that a stopping worker waits for; what is not done by then is tried again by another worker. */
@@ -31,17 +31,14 @@ async function main(): Promise<void> {
   const store = await openStateStore();
   const cache = await ArtifactCache.open(store.artifactsDirectory);
   const contexts = new ClusterContexts(store, cache, log);
-  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const { connectionOptions, address, namespace, unreachable } = temporalServer();
   const connection = await NativeConnection.connect(connectionOptions).catch((cause: unknown) => {
-    throw new Error(
-      `no Temporal server answers at ${connectionOptions.address ?? 'localhost:7233'}; start one (script/temporal, or docker compose up) or set TEMPORAL_ADDRESS`,
-      { cause },
-    );
+    throw new Error(unreachable, { cause });
   });
   try {
     const worker = await Worker.create({
       connection,
-      namespace: namespace ?? 'default',
+      namespace,
       taskQueue: TASK_QUEUE,
       workflowBundle: { codePath: await workflowBundle() },
       activities: createActivities({ store, cache, contexts, log }),
@@ -56,7 +53,7 @@ async function main(): Promise<void> {
       maxCachedWorkflows: 100,
       maxConcurrentActivityTaskExecutions: 50,
     });
-    log.info({ taskQueue: TASK_QUEUE, address: connectionOptions.address }, 'the worker is ready');
+    log.info({ taskQueue: TASK_QUEUE, address }, 'the worker is ready');
     await worker.run();
   } finally {
     await contexts.close();

@@ -22,6 +22,12 @@ const ports: Readonly<Record<Role, readonly (readonly [number, string])[]>> = {
 /** Free space that programs, images and data need, in MiB. */
 const DISK_MIB = 2048;
 
+/**
+ * Free part of the disk below which a kubelet takes no pods, evicts those it has and deletes images, in per cent
+ * (Kubernetes: node-pressure eviction, default of imagefs.available).
+ */
+const NODE_DISK_PERCENT = 15;
+
 /** The first systemd that hands a service its credentials (LoadCredential), which is how the control plane gets its keys. */
 const SYSTEMD = 247;
 
@@ -39,7 +45,7 @@ echo "init $(cat /proc/1/comm)"
 echo "systemd $(systemctl --version | awk 'NR == 1 { print $2 }')"
 echo "clock $(date +%s%3N)"
 echo "container $(systemd-detect-virt --container || true)"
-echo "disk $(df -Pm /var | awk 'NR == 2 { print $4 }')"
+echo "disk $(df -Pm /var | awk 'NR == 2 { print $4, int(100 * $4 / $2) }')"
 for file in ${authorityFiles.map(([path]) => path).join(' ')}; do
   [ ! -f "$file" ] || echo "authority $file $(sha256sum < "$file" | cut -d' ' -f1)"
 done
@@ -69,7 +75,7 @@ export function judgePreflight(
   hasEncryptionKey: boolean,
 ): PreflightAnswer {
   const lines = output.split('\n').map((line) => line.split(' '));
-  const value = (key: string): string => lines.find(([name]) => name === key)?.[1] ?? '';
+  const value = (key: string, word = 1): string => lines.find(([name]) => name === key)?.[word] ?? '';
   const problems = notRoot(value('user'));
   if (value('init') !== 'systemd') {
     problems.push(`its first process is ${value('init')}; systemd is needed; use a distribution with systemd`);
@@ -86,6 +92,11 @@ export function judgePreflight(
   }
   if (Number(value('disk')) < DISK_MIB) {
     problems.push(`/var has ${value('disk')} MiB free; ${DISK_MIB} MiB are needed; free some space`);
+  }
+  if (host.roles.includes('node') && Number(value('disk', 2)) < NODE_DISK_PERCENT) {
+    problems.push(
+      `/var has ${value('disk', 2)} % of its disk free; below ${NODE_DISK_PERCENT} % a kubelet takes no pods and deletes images; free some space`,
+    );
   }
   problems.push(...foreignAuthorities(spec, lines, authorities));
   for (const [key, path = '', digest] of lines) {

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { temporalServer } from '../temporal.js';
 import { clusterWorkflowId } from '../workflows/messages.js';
 import { UserError } from './errors.js';
 
@@ -19,17 +19,12 @@ export function operator(): string {
 
 /** Connects as the environment and temporal.toml say (envconfig), does something, and disconnects. */
 export async function withTemporal<T>(use: (client: Client) => Promise<T>): Promise<T> {
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const address = connectionOptions.address ?? 'localhost:7233';
+  const { connectionOptions, namespace, unreachable } = temporalServer();
   const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT }).catch(() => {
-    throw new UserError(
-      `no Temporal server answers at ${address}; start one (script/temporal, or docker compose up) or set TEMPORAL_ADDRESS`,
-    );
+    throw new UserError(unreachable);
   });
   try {
-    return await use(
-      new Client({ connection, identity: operator(), ...(namespace === undefined ? {} : { namespace }) }),
-    );
+    return await use(new Client({ connection, identity: operator(), namespace }));
   } finally {
     await connection.close();
   }

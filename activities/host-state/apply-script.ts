@@ -49,8 +49,6 @@ install_files() {
 
 /** Makes the places that files go to. */
 export const prepareFunctions = String.raw`
-discard() { rm -rf -- "$1"; }
-
 account() {
   group=--user-group
   ! getent group "$1" >/dev/null || group="--gid=$1"
@@ -72,23 +70,27 @@ export const receiveCommand = 'umask 077 && exec tar -x -m --no-same-owner -f - 
 
 /** Turns what was received into what is wanted, and makes the kernel and systemd follow. */
 export const commitFunctions = String.raw`
-# check TEMPORARY SHA256 PATH
-check() { [ "$(sha256 <"$1")" = "$2" ] || fail "$3 arrived damaged"; }
+# check TEMPORARY SHA256 PATH: claims what was received, then looks whether it is whole. An attempt that is taken for
+# dead may live on for seconds beside the next one; neither may give a name to what the other is still writing.
+check() {
+  mv -fT -- "$1" "$1.$$" && [ "$(sha256 <"$1.$$")" = "$2" ] || fail "$3 arrived damaged"
+}
 
 # put TEMPORARY PATH MODE OWNER: complete in every respect before it has its name
 put() {
   [ ! -d "$2" ] || [ -L "$2" ] || fail_permanently "$2 is a directory and should be a file; move it away"
-  chown "$4" "$1" && chmod "$3" "$1" && mv -fT "$1" "$2" || fail "cannot write $2 with owner $4 and mode $3"
+  chown "$4" "$1.$$" && chmod "$3" "$1.$$" && mv -fT "$1.$$" "$2" ||
+    fail "cannot write $2 with owner $4 and mode $3"
 }
 
 # put_block TEMPORARY PATH MODE OWNER: the rest of the file, its owner and mode stay as they are
 put_block() {
   require_pairs "$2"
-  block=$(cat "$1")
+  block=$(cat "$1.$$")
   {
     [ ! -e "$2" ] || without_block "$2"
     printf '%s\n' '${BLOCK_BEGIN}' "$block" '${BLOCK_END}'
-  } >"$1" || fail "cannot write $2"
+  } >"$1.$$" || fail "cannot write $2"
   if [ -e "$2" ]; then
     put "$1" "$2" "$(stat -c %a "$2")" "$(stat -c %U:%G "$2")"
   else
@@ -150,13 +152,11 @@ stop() {
 import() {
   archive=$1
   shift
-  ctr -n k8s.io images import "$archive" || fail "cannot import the archive of $1"
-  rm -f "$archive"
+  ctr -n k8s.io images import "$archive.$$" || fail "cannot import the archive of $1"
+  rm -f "$archive.$$"
   for reference in "$@"; do
     ctr -n k8s.io images ls -q | grep -qxF -e "$reference" ||
       fail_permanently "the archive that should hold the image $reference does not"
   done
 }
-
-discard() { rm -rf -- "$1"; }
 `;

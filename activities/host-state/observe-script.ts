@@ -37,7 +37,11 @@ directory() {
   fi
 }
 
-leftover() { if [ -e "$2" ] || [ -L "$2" ]; then echo "leftover $1 yes"; fi; }
+leftover() {
+  for path in "$2" "$2".[0-9]*; do
+    if exists "$path"; then echo "leftover $1 yes"; return; fi
+  done
+}
 
 account() { if getent passwd "$2" >/dev/null; then echo "account $1 yes"; else echo "account $1 no"; fi; }
 

@@ -51,7 +51,7 @@ put_aside() {
 }
 
 # delete PATH TEMPORARY
-delete() { rm -f -- "$1" "$2" || fail "cannot remove $1"; }
+delete() { rm -f -- "$1" && discard "$2" || fail "cannot remove $1"; }
 
 # restore PATH TEMPORARY COPY
 restore() {

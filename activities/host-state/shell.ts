@@ -14,7 +14,11 @@ export const SPOOL = '/var/cache/ha-kubernetes';
 export const PACKAGE_SPOOL = `${SPOOL}/packages`;
 export const IMAGE_SPOOL = `${SPOOL}/images`;
 
-/** The name under which a file is received: beside its target, so that renaming it is atomic. */
+/**
+ * The name under which a file is received: beside its target, so that renaming it is atomic. It is the same in every
+ * attempt, so that the next one finds it; a script that goes on with what was received claims it for itself first (see
+ * `check`), by adding the number of its process.
+ */
 export function temporaryPath(path: string): string {
   return posix.join(posix.dirname(path), `.${posix.basename(path)}.ha-kubernetes-new`);
 }
@@ -39,6 +43,9 @@ fi
 
 # exists PATH: of whatever kind, a link to nowhere too
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# discard PATH: with what a script has claimed of it
+discard() { rm -rf -- "$1" "$1".[0-9]*; }
 
 # property NAME UNIT
 property() { systemctl show -p "$1" -- "$2" | cut -d = -f 2-; }

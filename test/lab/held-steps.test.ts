@@ -184,7 +184,7 @@ test(
 
 /** Prints temporary files of transfers, spools, and processes of the deployer's sessions. */
 const leftovers = [
-  "find / -xdev -name '.*.ha-kubernetes-new' -o -xdev -path '/var/cache/ha-kubernetes/*'",
+  "find / -xdev -name '.*.ha-kubernetes-new*' -o -xdev -path '/var/cache/ha-kubernetes/*'",
   'pgrep -af "ha-kubernetes-session|sh -s$" | grep -v pgrep',
   'true',
 ].join('; ');

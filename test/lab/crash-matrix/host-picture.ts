@@ -84,7 +84,7 @@ if command -v ctr >/dev/null; then
   ctr -n k8s.io images ls -q | about images
   ctr -n k8s.io content active | tail -n +2 | sed 's/^/unfinished content: /' | about partial
 fi
-find / -xdev \( -name '*.ha-kubernetes-new' -o -path '/var/cache/ha-kubernetes/*' -o -name '*.dpkg-new' -o -name '*.dpkg-tmp' \) | about partial
+find / -xdev \( -name '*.ha-kubernetes-new*' -o -path '/var/cache/ha-kubernetes/*' -o -name '*.dpkg-new' -o -name '*.dpkg-tmp' \) | about partial
 dpkg --audit | sed -n 's/^ \([^ ].*\)/dpkg: \1/p' | about partial
 systemctl --failed --plain --no-legend --no-pager | awk '{ print $1 }' | about failedUnits
 own=$(ps -o sid= -p $$ | tr -d ' ')
