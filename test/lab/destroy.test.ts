@@ -2,24 +2,25 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { LabRun, type Outcome } from './harness.js';
-import { everything } from './host-snapshot.js';
+import type { StepRecord } from '../../workflows/dag.js';
+import { booted, differences, look, type Look } from './host-snapshot.js';
 
 /** The way back on real hosts: what a host is after a destroy is what it was before the deployment. */
 
 const masters = ['master01', 'master02', 'master03'];
 const hosts = [...masters, 'node01', 'node02', 'node03'];
+/** Time that a stopping worker gives to what it does (worker.ts). */
+const GRACE_SECONDS = 20;
 let run: LabRun;
 let file: string;
-let pristine: Record<string, readonly string[]>;
+let pristine: Look;
 
 before(async () => {
   run = await LabRun.start();
   file = await run.clusterFile('--approvals', 'inventory');
-  // What systemd still starts on a host that has just booted is no difference that a deployment made.
-  await Promise.all(hosts.map((host) => run.onHost(host, 'systemctl is-system-running --wait || true')));
-  pristine = await look();
+  await booted(run, hosts);
+  pristine = await look(run, hosts);
   succeeded(await run.startWorkflow('deploy-ha', '-f', file));
 });
 
@@ -56,7 +57,7 @@ test(
       }
     }
     await assert.rejects(stat(join(run.directory, 'home/clusters/lab/kubeconfig')), { code: 'ENOENT' });
-    assert.deepEqual(differences(pristine, await look()), []);
+    assert.deepEqual(differences(pristine, await look(run, hosts)), []);
   },
 );
 
@@ -64,14 +65,33 @@ test('a second destroy has nothing to do and says so', { timeout: 200_000 }, asy
   const again = await run.startWorkflow('destroy', '-f', file, '--confirm', 'lab');
   succeeded(again);
   assert.match(again.stderr, /nothing had to be changed/);
-  assert.deepEqual(differences(pristine, await look()), []);
+  assert.deepEqual(differences(pristine, await look(run, hosts)), []);
 });
 
-test('a deployment after a destroy works', { timeout: 400_000 }, async () => {
-  const deployed = await run.startWorkflow('deploy-ha', '-f', file);
-  succeeded(deployed);
-  assert.match(deployed.stderr, /3 members/);
-});
+test(
+  'a deployment after a destroy works, and a worker that is told to stop in it ends what it does first',
+  { timeout: 400_000 },
+  async (t) => {
+    const before = (await run.readLog()).length;
+    const atEtcd = run.untilWorkerSays(({ step, state }) => step === 'etcd:master02' && state === 'running');
+    const deploying = run.startWorkflow('deploy-ha', '-f', file);
+    await atEtcd;
+    const told = Date.now();
+    assert.equal(await run.stopWorker(), 0);
+    const seconds = (Date.now() - told) / 1000;
+    t.diagnostic(`the worker stopped ${seconds.toFixed(1)} s after it was told to`);
+    assert.ok(seconds < GRACE_SECONDS + 10, `${seconds} s`);
+    assert.match((await run.readLog()).slice(before), /"component":"etcd","changes":\[.*component applied/);
+    await run.startWorker();
+    const { exitCode, stderr } = await deploying;
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /3 members/);
+    // Nothing was taken for lost and done again.
+    const status = await run.startWorkflow('status', '--cluster', 'lab', '--json');
+    const { steps } = JSON.parse(status.stdout) as { steps: readonly StepRecord[] };
+    assert.equal(steps.find(({ id }) => id === 'etcd:master02')?.attempts, 1);
+  },
+);
 
 test('a destroy whose worker is killed finishes with the next one', { timeout: 400_000 }, async () => {
   const destroying = destroy('--delete-data');
@@ -83,7 +103,7 @@ test('a destroy whose worker is killed finishes with the next one', { timeout: 4
     report.hosts.flatMap(({ kept }) => kept),
     [],
   );
-  assert.deepEqual(differences(pristine, await look()), []);
+  assert.deepEqual(differences(pristine, await look(run, hosts)), []);
   for (const host of hosts) await run.onHost(host, 'test ! -e /var/lib/ha-kubernetes');
 });
 
@@ -103,31 +123,4 @@ async function destroy(...options: string[]): Promise<DestroyReport> {
 
 function succeeded({ exitCode, stderr }: Outcome): void {
   assert.equal(exitCode, 0, stderr);
-}
-
-/** Lines that one look at the hosts has and the other has not. */
-function differences(earlier: Record<string, readonly string[]>, later: Record<string, readonly string[]>): string[] {
-  return hosts.flatMap((host) => {
-    const [was, is] = [earlier[host] ?? [], later[host] ?? []];
-    const [hadSet, hasSet] = [new Set(was), new Set(is)];
-    return [
-      ...was.filter((line) => !hasSet.has(line)).map((line) => `${host} lost ${line}`),
-      ...is.filter((line) => !hadSet.has(line)).map((line) => `${host} got ${line}`),
-      ...(was.length === is.length ? [] : [`${host} had ${was.length} lines, has ${is.length}`]),
-    ];
-  });
-}
-
-/** Everything that a deployment could have changed on each host, a line each. */
-async function look(): Promise<Record<string, readonly string[]>> {
-  const seen = await Promise.all(
-    hosts.map(async (host) => {
-      // The lab's hosts have no nft, but their namespaces can be looked into from outside.
-      const filter = await execa('ip', ['netns', 'exec', `hk-${host}`, 'nft', 'list', 'ruleset']);
-      // iptables makes tables and cannot delete them; one without a chain sees no packet.
-      const chains = filter.stdout.replace(/^table \S+ \S+ \{\s*\}\n?/gm, '');
-      return [host, [...(await run.onHost(host, everything)).split('\n'), ...chains.split('\n')]] as const;
-    }),
-  );
-  return Object.fromEntries(seen);
 }

@@ -138,13 +138,9 @@ test(
   { timeout: 400_000 },
   async (t) => {
     const began = Date.now();
-    const killed = new Promise<void>((resolve) => {
-      run.onWorkerLine(({ step, state }) => {
-        if (step === 'promoted:master02' && state === 'running') resolve();
-      });
-    });
+    const promoted = run.untilWorkerSays(({ step, state }) => step === 'promoted:master02' && state === 'running');
     const rotation = run.startWorkflow('rotate-encryption-key', '-f', file);
-    await killed;
+    await promoted;
     await run.killWorker();
     await run.startWorker();
     succeeded(await rotation);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, createWriteStream } from 'node:fs';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -163,6 +163,15 @@ export class LabRun {
     this.listeners.push(listener);
   }
 
+  /** Waits for a line of a worker. */
+  untilWorkerSays(wanted: (line: LogLine) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.onWorkerLine((line) => {
+        if (wanted(line)) resolve();
+      });
+    });
+  }
+
   /** Writes the distinct command lines that a host sees from now on into a file, for the given time. */
   watchCommandLines(name: string, seconds: number): string {
     const path = join(this.directory, `commands-${name}.log`);
@@ -197,8 +206,11 @@ export class LabRun {
     await untilReady(this.worker);
   }
 
-  async stopWorker(): Promise<void> {
-    if (this.worker !== undefined) await end(this.worker.child);
+  /** Stops the worker as an operator does, and returns its exit code; null if it had to be killed. */
+  async stopWorker(): Promise<number | null> {
+    if (this.worker === undefined) return null;
+    await end(this.worker.child);
+    return this.worker.child.exitCode;
   }
 
   /** Ends the worker with SIGKILL, at once. */
@@ -234,8 +246,20 @@ export class LabRun {
 
   /** Largest resident set of the worker so far, in MiB. */
   async workerPeakMiB(): Promise<number> {
-    const status = await readFile(`/proc/${this.worker?.child.pid ?? 0}/status`, 'utf8');
+    const status = await readFile(`${this.workerProc()}/status`, 'utf8');
     return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  }
+
+  /** Number of sockets that the worker has open. */
+  async workerSockets(): Promise<number> {
+    const directory = `${this.workerProc()}/fd`;
+    const open = await readdir(directory);
+    const targets = await Promise.all(open.map((fd) => readlink(join(directory, fd)).catch(() => '')));
+    return targets.filter((target) => target.startsWith('socket:')).length;
+  }
+
+  private workerProc(): string {
+    return `/proc/${this.worker?.child.pid ?? 0}`;
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,6 @@
+import { execa } from 'execa';
+import type { LabRun } from './harness.js';
+
 /**
  * A command that prints everything that a deployment could change on a host, in an order that does not depend on when.
  *
@@ -13,7 +16,7 @@
  * - kernel settings of vm, kernel and fs: all hosts of a lab and the machine share them, so whichever host starts second
  *   sees what the first one has set.
  */
-export const everything = String.raw`
+const everything = String.raw`
 export LC_ALL=C
 title() { echo "# $1"; }
 
@@ -60,3 +63,38 @@ find /sys/fs/cgroup -maxdepth 3 -type d -name 'kubepods*' 2>/dev/null | sort
 title processes
 ps axo args= | grep -vE '^(sshd: root|bash -c|sh -c|ps axo|grep|sort|\[)' | sort
 `;
+
+/** Everything that a deployment could have changed, a line each, by host. */
+export type Look = Readonly<Record<string, readonly string[]>>;
+
+/** Waits until hosts have started all that they start: what systemd does later is no difference that others made. */
+export async function booted(run: LabRun, hosts: readonly string[]): Promise<void> {
+  await Promise.all(hosts.map((host) => run.onHost(host, 'systemctl is-system-running --wait || true')));
+}
+
+/** Looks at all hosts at once. */
+export async function look(run: LabRun, hosts: readonly string[]): Promise<Look> {
+  const seen = await Promise.all(
+    hosts.map(async (host) => {
+      // The lab's hosts have no nft, but their namespaces can be looked into from outside.
+      const filter = await execa('ip', ['netns', 'exec', `hk-${host}`, 'nft', 'list', 'ruleset']);
+      // iptables makes tables and cannot delete them; one without a chain sees no packet.
+      const chains = filter.stdout.replace(/^table \S+ \S+ \{\s*\}\n?/gm, '');
+      return [host, [...(await run.onHost(host, everything)).split('\n'), ...chains.split('\n')]] as const;
+    }),
+  );
+  return Object.fromEntries(seen);
+}
+
+/** Lines that one look at the hosts has and the other has not. */
+export function differences(earlier: Look, later: Look): string[] {
+  return Object.entries(earlier).flatMap(([host, was]) => {
+    const is = later[host] ?? [];
+    const [hadSet, hasSet] = [new Set(was), new Set(is)];
+    return [
+      ...was.filter((line) => !hasSet.has(line)).map((line) => `${host} lost ${line}`),
+      ...is.filter((line) => !hadSet.has(line)).map((line) => `${host} got ${line}`),
+      ...(was.length === is.length ? [] : [`${host} had ${was.length} lines, has ${is.length}`]),
+    ];
+  });
+}
