@@ -6,7 +6,7 @@ module.exports = {
       name: 'the-domain-is-pure',
       severity: 'error',
       from: { path: '^cluster/' },
-      to: { pathNot: ['^cluster/', '^node_modules/(zod|yaml)/'] },
+      to: { pathNot: ['^cluster/', '^node_modules/(zod|yaml|diff)/'] },
     },
     {
       name: 'workflows-know-activities-by-type-only',

@@ -11,7 +11,7 @@ import type { ArtifactCache } from './artifacts/artifact-cache.js';
 import { ArtifactCatalog } from './artifacts/artifact-catalog.js';
 import type { FetchOptions } from './artifacts/fetch-artifact.js';
 import { packageSource } from './artifacts/package-source.js';
-import { loadLock, officialLock } from './artifacts/artifact-lock.js';
+import { lockOf } from './artifacts/artifact-lock.js';
 import { Content } from './content.js';
 import { withText, type ContentResolver } from './host-state/content.js';
 import type { PackageSource } from './host-state/packages.js';
@@ -124,13 +124,7 @@ export class ClusterContexts {
       );
     }
     const { spec } = validated;
-    return new ClusterContext(
-      spec,
-      store,
-      await loadLock(spec.artifacts.lock ?? (await officialLock(spec.kubernetes))),
-      this.cache,
-      this.log,
-    );
+    return new ClusterContext(spec, store, await lockOf(spec), this.cache, this.log);
   }
 }
 

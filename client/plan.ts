@@ -1,3 +1,5 @@
+import { lockOf } from '../activities/artifacts/artifact-lock.js';
+import { compareDescriptions } from '../cluster/spec-diff.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import type { planCluster } from '../workflows/index.js';
 import { look } from './look.js';
@@ -11,5 +13,21 @@ export async function plan(spec: ClusterSpec, json: string | true | undefined): 
   for (const { host, changes } of plans) {
     process.stdout.write(`${host}: ${changes.length === 0 ? 'as it should be' : `${changes.length} changes`}\n`);
     for (const { component, what, why } of changes) process.stdout.write(`  ${component.padEnd(28)} ${what}: ${why}\n`);
+  }
+}
+
+/** Shows what another version of the cluster file describes differently; looks at no host and needs no Temporal. */
+export async function compare(before: ClusterSpec, after: ClusterSpec, json: string | true | undefined): Promise<void> {
+  const [earlier, later] = await Promise.all([lockOf(before), lockOf(after)]);
+  const all = compareDescriptions({ spec: before, lock: earlier }, { spec: after, lock: later });
+  await writeJson(json, all);
+  if (json === true) return;
+  if (all.length === 0) process.stdout.write('both describe the same\n');
+  for (const { hosts, component, differences } of all) {
+    process.stdout.write(`${hosts.length === 0 ? 'in the cluster' : hosts.join(', ')}: ${component}\n`);
+    for (const { what, how, lines } of differences) {
+      process.stdout.write(`  ${what}${how === undefined ? '' : ` ${how}`}\n`);
+      for (const line of lines) process.stdout.write(`    ${line}\n`);
+    }
   }
 }

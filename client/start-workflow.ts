@@ -5,7 +5,7 @@ import { audit } from './audit.js';
 import { addNode, deployHa, destroy, failoverDrill, rotateEncryptionKey } from './changes.js';
 import { confirmName } from './confirm.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
-import { plan } from './plan.js';
+import { compare, plan } from './plan.js';
 import { readSpec } from './spec-file.js';
 import { abort, answerStep, hostBack, status } from './steering.js';
 
@@ -82,8 +82,16 @@ program
   .command('plan')
   .description('show what deploy-ha would change on each host and why; changes nothing')
   .addOption(file())
+  .option('--from <file>', 'show what differs from this version of the cluster file instead, without looking at hosts')
   .addOption(json())
-  .action((options: ChangeOptions) => runCommand(async () => plan(await readSpec(options.file), options.json)));
+  .action((options: ChangeOptions & { from?: string }) =>
+    runCommand(async () => {
+      const spec = await readSpec(options.file);
+      await (options.from === undefined
+        ? plan(spec, options.json)
+        : compare(await readSpec(options.from), spec, options.json));
+    }),
+  );
 
 program
   .command('audit')

@@ -8,6 +8,7 @@ import { inventory, labStatus, statusTable } from './inventory.js';
 import { labDown, labUp, switchOn } from './lifecycle.js';
 import { withLock } from './lock.js';
 import { type Connection, setCable, setPath } from './cuts.js';
+import { newestVersion } from './mirror/plans/index.js';
 import { type LabPaths, labPaths } from './paths.js';
 import { isOn, powerKill, powerOff } from './power.js';
 import { installCommand, missingPackages, requirePrerequisites } from './prerequisites.js';
@@ -80,7 +81,7 @@ program
   .command('cluster-file')
   .description("print a cluster file for the seed's cluster on these hosts")
   .option('--name <name>', 'name of the cluster', 'lab')
-  .option('--kubernetes <version>', 'version to deploy', 'v1.20.2')
+  .option('--kubernetes <version>', 'version to deploy', newestVersion)
   .requiredOption('--mirror <directory>', 'artifact mirror, as "lab mirror" fills it')
   .option('--without <hosts...>', 'hosts to leave out', [])
   .addOption(new Option('--approvals <policy>').choices(['human', 'inventory']).default('human'))

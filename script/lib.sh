@@ -4,9 +4,9 @@
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${HA_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ha-kubernetes}
 demo=${XDG_STATE_HOME:-$HOME/.local/state}/ha-kubernetes-demo
-# The seed's version, and the newest one that runs on real hosts have proven.
+# The seed's version, and the newest one that runs on real hosts have proven (lab/mirror/plans).
 seed=v1.20.2
-newest=v1.20.2
+newest=v1.37.2
 use_kubernetes() { kubernetes=$1 mirror=$cache/mirror/$1; }
 use_kubernetes "$newest"
 logs=$cache/logs/$(basename -- "$0")

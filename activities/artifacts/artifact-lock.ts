@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
+import type { ClusterSpec } from '../../cluster/spec.js';
 import { ArtifactError } from './artifact-error.js';
 
 /**
@@ -19,6 +20,14 @@ export async function loadLock(path: string): Promise<ArtifactLock> {
     throw badLock(path, problems.join('; '));
   }
   return parsed.data;
+}
+
+/** The lock that a cluster is deployed with: the one that its spec names, or the official one of its version. */
+export async function lockOf({
+  artifacts,
+  kubernetes,
+}: Pick<ClusterSpec, 'artifacts' | 'kubernetes'>): Promise<ArtifactLock> {
+  return loadLock(artifacts.lock ?? (await officialLock(kubernetes)));
 }
 
 /** The lock files of the official releases that come with the project. */

@@ -4,7 +4,7 @@ import { LabError } from '../errors.js';
 import { labPaths } from '../paths.js';
 import { buildMirror } from './mirror.js';
 import type { MirrorPlan } from './plan.js';
-import { plans } from './plans/index.js';
+import { newestVersion, plans } from './plans/index.js';
 import { prerequisites } from './prerequisites.js';
 import { buildTool, type ToolName, tools } from './tool.js';
 
@@ -27,7 +27,7 @@ export function toolDirectory(name: ToolName): string {
 export function mirrorCommand(): Command {
   return new Command('mirror')
     .description('build the artifacts of a Kubernetes version where the official releases cannot be downloaded')
-    .option('--kubernetes <version>', `version to build: ${known()}`, 'v1.20.2')
+    .option('--kubernetes <version>', `version to build: ${known()}`, newestVersion)
     .option('--to <directory>', 'where the mirror stands (default: mirror/<version> in the cache)')
     .option('--prerequisites', 'only print the Debian packages that the builds need, one a line')
     .addOption(

@@ -46,6 +46,16 @@ test('validate accepts the seed', async (t) => {
   assert.equal(stdout, `${seed} is valid: cluster mykernel, Kubernetes v1.20.2, 6 hosts`);
 });
 
+test('plan --from compares two files, and needs no Temporal server for it', async (t) => {
+  const path = join(await temporaryDirectory(t), 'newer.yaml');
+  await writeFile(path, (await readFile(seed, 'utf8')).replace('kubernetes: v1.20.2', 'kubernetes: v1.37.1'));
+  const { exitCode, stdout, stderr } = await run(t, 'start-workflow', 'plan', '--from', seed, '-f', path);
+  assert.deepEqual([exitCode, stderr], [0, '']);
+  assert.match(stdout, /^master01, master02, master03: kube-scheduler\n {2}\/etc\/systemd\/.*\n {4}- --port=0$/m);
+  const same = await run(t, 'start-workflow', 'plan', '--from', path, '-f', path);
+  assert.equal(same.stdout, 'both describe the same');
+});
+
 test('validate ends with 2 on a bad file, and says what to do and nothing else', async (t) => {
   const path = join(await temporaryDirectory(t), 'bad.yaml');
   await writeFile(

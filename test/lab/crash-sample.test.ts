@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun } from './harness.js';
 import { DisturbedRun, plannedChanges, type FinishedRun } from './crash-matrix/disturbed-run.js';
 import { undisturbedSteps } from './crash-matrix/matrix.js';
@@ -37,7 +38,7 @@ test(
 async function deployed(plan: Plan): Promise<{ run: FinishedRun; picture: Picture; planned: string[] }> {
   const lab = await LabRun.start();
   try {
-    const file = await lab.clusterFile('--without', 'node03', '--approvals', 'inventory');
+    const file = await lab.clusterFile(newestVersion, '--without', 'node03', '--approvals', 'inventory');
     await beforeDeployment(lab);
     const run = await DisturbedRun.play(lab, file, plan);
     return { run, planned: await plannedChanges(lab, file), picture: await takePicture(lab) };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun, type Outcome } from './harness.js';
 import type { StepRecord } from '../../workflows/dag.js';
 import { booted, differences, look, type Look } from './host-snapshot.js';
@@ -18,7 +19,7 @@ let pristine: Look;
 
 before(async () => {
   run = await LabRun.start();
-  file = await run.clusterFile('--approvals', 'inventory');
+  file = await run.clusterFile(newestVersion, '--approvals', 'inventory');
   await booted(run, hosts);
   pristine = await look(run, hosts);
   succeeded(await run.startWorkflow('deploy-ha', '-f', file));

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { HostAudit } from '../../cluster/benchmark.js';
+import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun, type Outcome } from './harness.js';
 
 /** What a hardened cluster refuses and hides, on real hosts. The tests build on each other. */
@@ -16,7 +17,7 @@ let file: string;
 
 before(async () => {
   run = await LabRun.start();
-  file = await run.clusterFileFor('v1.36.4', '--approvals', 'inventory', '--without', 'node03');
+  file = await run.clusterFile(newestVersion, '--approvals', 'inventory', '--without', 'node03');
 });
 
 after(async () => {

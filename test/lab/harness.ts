@@ -102,17 +102,12 @@ export class LabRun {
     return this.environment['HA_KUBERNETES_HOME'] ?? '';
   }
 
-  /** Writes a cluster file for the lab's hosts and the seed's version, and returns its path. */
-  async clusterFile(...options: string[]): Promise<string> {
-    return this.clusterFileFor('v1.20.2', ...options);
-  }
-
-  /** {@link clusterFile} for another version. */
-  async clusterFileFor(kubernetes: string, ...options: string[]): Promise<string> {
+  /** Writes a cluster file for the lab's hosts and a version, and returns its path. */
+  async clusterFile(kubernetes: string, ...options: string[]): Promise<string> {
     const mirror = mirrorOf(kubernetes);
     await access(join(mirror, 'artifacts.lock.yaml'), constants.R_OK).catch(() => {
       throw new Error(
-        `there is no artifact mirror in ${mirror}: fill it with "lab mirror --kubernetes ${kubernetes}" (script/test does for v1.20.2)`,
+        `there is no artifact mirror in ${mirror}: fill it with "lab mirror --kubernetes ${kubernetes}" (script/test fills those that tests need)`,
       );
     });
     const { stdout } = await must(lab(['cluster-file', '--kubernetes', kubernetes, '--mirror', mirror, ...options]));

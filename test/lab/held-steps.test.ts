@@ -7,6 +7,7 @@ import { join, normalize } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
+import { seedVersion } from '../../lab/mirror/plans/index.js';
 import type { StepRecord } from '../../workflows/dag.js';
 import { lab, LabRun, mirrorOf, must, type Outcome } from './harness.js';
 
@@ -78,7 +79,7 @@ const squatter =
 
 before(async () => {
   run = await LabRun.start();
-  const directory = mirrorOf('v1.20.2');
+  const directory = mirrorOf(seedVersion);
   mirror = createServer((request, response) => {
     const path = normalize(decodeURIComponent(request.url ?? ''));
     if (packagesAreDown && path.startsWith('/packages/')) {
@@ -90,7 +91,7 @@ before(async () => {
       .pipe(response);
   });
   await new Promise<void>((resolve) => mirror.listen(0, '127.0.0.1', resolve));
-  file = await run.clusterFile('--without', 'node03', '--approvals', 'inventory');
+  file = await run.clusterFile(seedVersion, '--without', 'node03', '--approvals', 'inventory');
   const spec = parse(await readFile(file, 'utf8')) as { artifacts: { mirror: string } };
   spec.artifacts.mirror = `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`;
   await writeFile(file, stringify(spec));

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { format, resolveConfig } from 'prettier';
+import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun, must } from './harness.js';
 import { booted, differences, look } from './host-snapshot.js';
 
@@ -22,7 +23,7 @@ const program = new Command('rounds')
     'Deploys on the lab and destroys again, on the same hosts with the same worker; needs root, and a free lab.',
   )
   .requiredOption('--rounds <n>', 'how often', Number)
-  .option('--kubernetes <version>', 'what to deploy; its mirror must be there', 'v1.20.2')
+  .option('--kubernetes <version>', 'what to deploy; its mirror must be there', newestVersion)
   .option('--output <file>', 'where to write the figures', 'bench/rounds.md')
   .parse();
 
@@ -31,7 +32,7 @@ const options: { readonly rounds: number; readonly kubernetes: string; readonly 
 const rounds: Round[] = [];
 const run = await LabRun.start();
 try {
-  const file = await run.clusterFileFor(options.kubernetes, '--approvals', 'inventory');
+  const file = await run.clusterFile(options.kubernetes, '--approvals', 'inventory');
   await booted(run, hosts);
   const pristine = await look(run, hosts);
   while (rounds.length < options.rounds) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
+import { newestVersion, seedVersion } from '../../lab/mirror/plans/index.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -51,4 +52,9 @@ test('a script that is told to stop ends what its step started', async (t) => {
     `for _ in {1..100}; do kill -0 -- -$(cat ${directory}/pid) 2>/dev/null || exit 0; sleep 0.1; done; exit 1`,
   );
   assert.equal(gone.status, 0, 'the process group of the step is gone');
+});
+
+test('scripts and programs name the same versions', () => {
+  const { output } = bash('-c', 'source script/lib.sh && echo "$seed $newest $kubernetes"');
+  assert.equal(output, `${seedVersion} ${newestVersion} ${newestVersion}\n`);
 });

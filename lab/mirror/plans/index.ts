@@ -13,3 +13,9 @@ export const plans: readonly MirrorPlan[] = [
   planFromModules({ kubernetes: '1.36.4', etcd: '3.6.16', coredns: '1.14.2', pause: '3.10.2' }),
   planFromModules({ kubernetes: '1.37.2', etcd: '3.7.3', coredns: '1.14.6', pause: '3.10.2' }),
 ];
+
+/** The version that the seed deploys. */
+export const seedVersion = v1_20_2.kubernetes;
+
+/** The newest version that runs on real hosts have proven; script/lib.sh has both too. */
+export const newestVersion = 'v1.37.2';

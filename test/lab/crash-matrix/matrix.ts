@@ -1,5 +1,6 @@
 import { cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { newestVersion } from '../../../lab/mirror/plans/index.js';
 import { LabRun } from '../harness.js';
 import { DisturbedRun, plannedChanges, type FinishedRun, type MadeFault } from './disturbed-run.js';
 import { draw } from './draw.js';
@@ -151,7 +152,7 @@ export async function nextRun(
   const plan = nextPlan(kind, matrix);
   const lab = await LabRun.start();
   try {
-    const file = await lab.clusterFile('--without', 'node03', '--approvals', 'inventory');
+    const file = await lab.clusterFile(newestVersion, '--without', 'node03', '--approvals', 'inventory');
     await beforeDeployment(lab);
     const finished = await DisturbedRun.play(lab, file, plan, signal);
     const planned = (await plannedChanges(lab, file)).map((change) => `not as wanted: ${change}`);
