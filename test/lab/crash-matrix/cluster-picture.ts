@@ -43,7 +43,7 @@ export const KUBECTL = 'kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-
 
 const kinds = [
   ...['namespaces', 'deployments', 'replicasets', 'daemonsets', 'statefulsets', 'services', 'configmaps', 'secrets'],
-  ...['serviceaccounts', 'roles', 'rolebindings', 'clusterroles', 'clusterrolebindings', 'jobs', 'podsecuritypolicies'],
+  ...['serviceaccounts', 'roles', 'rolebindings', 'clusterroles', 'clusterrolebindings', 'jobs', 'apiservices'],
 ];
 
 /** Looks at everything in the cluster that a deployment may have to do with. */

@@ -55,8 +55,8 @@ const varyingContents: readonly RegExp[] = [
   /^\/var\/lib\/ha-kubernetes\/undo\/records$/,
 ];
 
-/** In the name of the certificate that a kubelet was issued. */
-const kubeletDate = /(?<=kubelet-client-)\d{4}(-\d{2}){5}(?=\.pem)/g;
+/** In the names of the certificates that a kubelet was issued. */
+const kubeletDate = /(?<=kubelet-(client|server)-)\d{4}(-\d{2}){5}(?=\.pem)/g;
 
 /** Units of pods, named by their ids. */
 const podUnits = /^(cri-containerd-|kubepods-)/;
