@@ -1,3 +1,4 @@
+import { BIN } from '../cluster/components/files.js';
 import { ENCRYPTION } from '../cluster/components/kube-apiserver.js';
 import type { ClusterSpec, Host, Role } from '../cluster/spec.js';
 
@@ -31,6 +32,9 @@ const NODE_DISK_PERCENT = 15;
 /** The first systemd that hands a service its credentials (LoadCredential), which is how the control plane gets its keys. */
 const SYSTEMD = 247;
 
+/** What tells which version a host runs. */
+const versioned = ['kube-apiserver', 'kubelet'];
+
 /** Marks of an earlier cluster, whose authority must be ours. */
 export const authorityFiles = [
   ['/etc/kubernetes/pki/ca.crt', 'kubernetes-ca'],
@@ -50,6 +54,9 @@ for file in ${authorityFiles.map(([path]) => path).join(' ')}; do
   [ ! -f "$file" ] || echo "authority $file $(sha256sum < "$file" | cut -d' ' -f1)"
 done
 [ ! -f ${ENCRYPTION} ] || echo encryption
+for program in ${versioned.join(' ')}; do
+  [ ! -x "${BIN}/$program" ] || echo "runs $program $("${BIN}/$program" --version 2>/dev/null | cut -d ' ' -f 2)"
+done
 [ ! -d /var/lib/etcd/member ] || echo "etcd-data /var/lib/etcd"
 ss -Hltnp | awk '{ n = split($4, a, ":"); match($0, /\\(\\("[^"]*"/); print "port", a[n], substr($0, RSTART + 3, RLENGTH - 4) }'
 `;
@@ -105,6 +112,11 @@ export function judgePreflight(
         `${path} holds data of another cluster, and the state store of ${spec.name} has no authority for it; restore the state store, or move the data away`,
       );
     }
+    if (key === 'runs' && digest !== undefined && digest !== '' && !sameMinor(digest, spec.kubernetes)) {
+      problems.push(
+        `its ${path} is ${digest} and kubernetes is ${spec.kubernetes}; one minor is not upgraded to another yet; write kubernetes: ${digest}, or destroy the cluster first`,
+      );
+    }
     if (key === 'encryption' && !hasEncryptionKey) {
       problems.push(
         `${ENCRYPTION} holds keys that the state store of ${spec.name} does not have; with new ones every Secret would be unreadable; restore the state store`,
@@ -148,6 +160,11 @@ export function judgeRemoval(
         ]
       : []),
   ];
+}
+
+function sameMinor(one: string, other: string): boolean {
+  const minor = (version: string): string => version.split('.').slice(0, 2).join('.');
+  return minor(one) === minor(other);
 }
 
 function notRoot(user: string): string[] {

@@ -55,3 +55,13 @@ test('a port that another program has is a problem of the roles that need it alo
   assert.deepEqual(judge('master01', {}, 'port 6443 kube-apiserver'), []);
   assert.deepEqual(judge('node01', {}, 'port 6443 nginx'), []);
 });
+
+test('a host that runs another minor is not upgraded by accident', () => {
+  const problem = judge('node01', {}, 'runs kubelet v1.19.7').join();
+  assert.match(
+    problem,
+    /its kubelet is v1\.19\.7 and kubernetes is v1\.20\.2; .* write kubernetes: v1\.19\.7, or destroy/,
+  );
+  assert.deepEqual(judge('node01', {}, 'runs kubelet v1.20.15'), [], 'another patch is taken');
+  assert.deepEqual(judge('node01', {}, 'runs kubelet '), [], 'a program that does not run tells nothing');
+});

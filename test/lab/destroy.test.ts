@@ -74,15 +74,21 @@ test(
   { timeout: 400_000 },
   async (t) => {
     const before = (await run.readLog()).length;
-    const atEtcd = run.untilWorkerSays(({ step, state }) => step === 'etcd:master02' && state === 'running');
+    const atScheduler = run.untilWorkerSays(
+      ({ step, state }) => step === 'kube-scheduler:master02' && state === 'running',
+    );
     const deploying = run.startWorkflow('deploy-ha', '-f', file);
-    await atEtcd;
+    await atScheduler;
     const told = Date.now();
     assert.equal(await run.stopWorker(), 0);
     const seconds = (Date.now() - told) / 1000;
     t.diagnostic(`the worker stopped ${seconds.toFixed(1)} s after it was told to`);
     assert.ok(seconds < GRACE_SECONDS + 10, `${seconds} s`);
-    assert.match((await run.readLog()).slice(before), /"component":"etcd","changes":\[.*component applied/);
+    const log = (await run.readLog()).slice(before);
+    assert.ok(
+      /"host":"master02","component":"kube-scheduler","changes":\[.*component applied/.test(log),
+      'it was given up',
+    );
     await run.startWorker();
     const { exitCode, stderr } = await deploying;
     assert.equal(exitCode, 0, stderr);
@@ -90,7 +96,7 @@ test(
     // Nothing was taken for lost and done again.
     const status = await run.startWorkflow('status', '--cluster', 'lab', '--json');
     const { steps } = JSON.parse(status.stdout) as { steps: readonly StepRecord[] };
-    assert.equal(steps.find(({ id }) => id === 'etcd:master02')?.attempts, 1);
+    assert.equal(steps.find(({ id }) => id === 'kube-scheduler:master02')?.attempts, 1);
   },
 );
 
