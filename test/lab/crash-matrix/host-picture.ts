@@ -48,6 +48,8 @@ const varyingContents: readonly RegExp[] = [
   /^\/var\/lib\/kubelet\/pki\//,
   // Components of a host write into it at once; see the picture's own lines about it.
   new RegExp(`^${UNDO_DIRECTORY}/records$`),
+  // The kubelet's own notes about its pods, by their ids.
+  /^\/var\/lib\/kubelet\/(actuated|allocated)_pods_state$/,
   // The distribution's own notes of when it did what, and in which order.
   /^\/var\/log\//,
   /^\/var\/cache\/(apt\/.*\.bin|ldconfig\/aux-cache)$/,
