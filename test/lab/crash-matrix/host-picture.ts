@@ -3,6 +3,8 @@ import type { LabRun } from '../harness.js';
 
 /** systemd's own name of the message that a unit has started (SD_MESSAGE_UNIT_STARTED in sd-messages.h). */
 const STARTED = '39f53479d3a045ac8e11786248231fbf';
+/** The one that a unit has failed (SD_MESSAGE_UNIT_FAILURE_RESULT). */
+const FAILED = 'd9b373ed55a64feb8242e02dbe79a49c';
 
 /** Made before a deployment: whatever is younger on the host's disk is the deployment's. */
 const MARK = '/root/.before-the-deployment';
@@ -14,7 +16,10 @@ export interface HostPicture {
   /** Path and sha256 of every file that came or changed. */
   readonly contents: readonly string[];
   readonly units: readonly string[];
-  /** How often each unit of the deployment was started; nothing if the host itself was started again. */
+  /**
+   * How often each unit of the deployment was started, but for starts after it had failed, as it does while what it talks
+   * to is not there yet; nothing if the host itself was started again.
+   */
   readonly starts: readonly string[] | undefined;
   /** What the host remembers of how it was before (docs/decisions/undo-journal.md), in no order. */
   readonly undo: readonly string[];
@@ -51,6 +56,7 @@ const varyingContents: readonly RegExp[] = [
   // The kubelet's own notes about its pods, by their ids.
   /^\/var\/lib\/kubelet\/(actuated|allocated)_pods_state$/,
   // The distribution's own notes of when it did what, and in which order.
+  /^\/var\/lib\/dpkg\/status-old$/,
   /^\/var\/log\//,
   /^\/var\/cache\/(apt\/.*\.bin|ldconfig\/aux-cache)$/,
   // Lines come in the order in which components were applied, and once more after a kill.
@@ -75,7 +81,9 @@ systemctl list-units --all --plain --no-legend --no-pager --type=service,socket,
 if [ "$(($(date +%s) - $(ps -o etimes= -p 1)))" -le "$(stat -c %Y ${MARK})" ]; then
   echo 'starts known'
   for unit in $(find /etc/systemd/system -maxdepth 1 -type f -name '*.service' ! -name lab-host.service -printf '%f\n'); do
-    journalctl --no-pager -q -o cat --output-fields=UNIT MESSAGE_ID=${STARTED} UNIT="$unit" | about "starts $unit"
+    journalctl --no-pager -q -o cat --output-fields=MESSAGE_ID MESSAGE_ID=${STARTED} MESSAGE_ID=${FAILED} UNIT="$unit" |
+      awk '$0 != "${STARTED}" { failed = 1; next } { if (!failed || count == 0) count++; failed = 0 } END { print count + 0 }' |
+      about "starts $unit"
   done
 fi
 sort -u ${UNDO_DIRECTORY}/records | about undo
