@@ -31,9 +31,11 @@ export function toKubernetesError(what: string, error: unknown): KubernetesError
     return new KubernetesError(`${what}: ${error instanceof Error ? error.message : String(error)}`, true);
   }
   // Conflicts, throttling and server errors pass; what the API calls wrong stays wrong. RBAC is filled in a moment
-  // after an API server's first start, so a refusal may pass too.
-  const retryable = status === 403 || status === 404 || status === 409 || status === 429 || status >= 500;
-  return new KubernetesError(`${what}: the API answered ${status} ${reasonIn(error)}`, retryable, status);
+  // after an API server's first start, so a refusal may pass too; and what an API server cannot ask of an etcd that has
+  // just died (an address for a Service) it calls invalid.
+  const reason = reasonIn(error);
+  const passing = [403, 404, 409, 429].includes(status) || status >= 500 || /\b(rpc error|etcdserver):/.test(reason);
+  return new KubernetesError(`${what}: the API answered ${status} ${reason}`, passing, status);
 }
 
 function reasonIn(error: unknown): string {
