@@ -1,5 +1,5 @@
 import { componentsOf, type Component } from '../cluster/components/index.js';
-import { proxyMode } from '../cluster/components/kube-proxy.js';
+import { nodeChoices, proxyMode } from '../cluster/components/kube-proxy.js';
 import { factsScript, parseFacts } from '../cluster/facts.js';
 import type { HostInspection } from '../cluster/preflight.js';
 import { hostByName } from '../cluster/topology.js';
@@ -74,7 +74,8 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
       const facts = await context.facts(name, signal);
       // What two components want, such as a directory, is changed by whichever comes first.
       const changes = new Map<string, { component: Component; what: string; why: string }>();
-      for (const component of componentsOf(hostByName(context.spec, name))) {
+      const host = hostByName(context.spec, name);
+      for (const component of componentsOf(host)) {
         progress(component);
         const state = context.desiredState(component, name, facts);
         const differences = await planHostState(context.host(name), state, {
@@ -85,7 +86,7 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
           if (!changes.has(what)) changes.set(what, { component, what, why });
         }
       }
-      return { host: name, changes: [...changes.values()] };
+      return { host: name, notes: nodeChoices(context.spec, host, facts), changes: [...changes.values()] };
     }),
   };
 }
@@ -120,11 +121,9 @@ async function inspect(context: ClusterContext, name: string, signal: AbortSigna
   if (facts.machine !== 'x86_64') {
     problems.push(`is a ${facts.machine} machine; the artifact lock has programs for x86_64 (amd64) only`);
   }
-  const notes = [];
   if (host.roles.includes('node')) {
-    const { mode, reason, problem } = proxyMode(spec, facts);
+    const { problem } = proxyMode(spec, facts);
     if (problem !== undefined) problems.push(problem);
-    notes.push(`Services by ${mode} (${reason})`, `cgroup ${facts.cgroup} with the systemd driver`);
   }
-  return { host: name, problems, notes, clockOffsetMs: clockMs - asked };
+  return { host: name, problems, notes: nodeChoices(spec, host, facts), clockOffsetMs: clockMs - asked };
 }

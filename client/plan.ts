@@ -10,8 +10,9 @@ export async function plan(spec: ClusterSpec, json: string | true | undefined): 
   const plans = await look<typeof planCluster>(spec, 'planCluster', 'plan');
   await writeJson(json, plans);
   if (json === true) return;
-  for (const { host, changes } of plans) {
-    process.stdout.write(`${host}: ${changes.length === 0 ? 'as it should be' : `${changes.length} changes`}\n`);
+  for (const { host, notes, changes } of plans) {
+    const found = changes.length === 0 ? 'as it should be' : `${changes.length} changes`;
+    process.stdout.write(`${[`${host}: ${found}`, ...notes].join('; ')}\n`);
     for (const { component, what, why } of changes) process.stdout.write(`  ${component.padEnd(28)} ${what}: ${why}\n`);
   }
 }

@@ -11,6 +11,8 @@ export interface PlannedChange {
 
 export interface HostPlan {
   readonly host: string;
+  /** What was decided by what the host can do, and why, e.g. the proxy mode. */
+  readonly notes: readonly string[];
   readonly changes: readonly PlannedChange[];
 }
 

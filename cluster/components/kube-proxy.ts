@@ -31,6 +31,13 @@ export function proxyMode(spec: ClusterSpec, facts: HostFacts): { mode: ProxyMod
   };
 }
 
+/** What is decided on a node by what its kernel can do, in words for a person; nothing on other hosts. */
+export function nodeChoices(spec: ClusterSpec, host: Pick<Host, 'roles'>, facts: HostFacts): string[] {
+  if (!host.roles.includes('node')) return [];
+  const { mode, reason } = proxyMode(spec, facts);
+  return [`Services by ${mode} (${reason})`, `cgroup ${facts.cgroup} with the systemd driver`];
+}
+
 /** kube-proxy (seed, "配置kube-proxy组件"). */
 export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
   const { mode } = proxyMode(spec, facts);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentState } from '../../cluster/components/index.js';
-import { proxyMode } from '../../cluster/components/kube-proxy.js';
+import { nodeChoices, proxyMode } from '../../cluster/components/kube-proxy.js';
 import type { HostFacts } from '../../cluster/facts.js';
 import { requireSupport, supportOf } from '../../cluster/versions.js';
 import { debianFacts, seedDocument, specOf } from './documents.js';
@@ -93,3 +93,13 @@ for (const [kubernetes, asked, has, mode, refused] of modes) {
     assert.equal(decided.problem !== undefined, refused);
   });
 }
+
+test('a node is told how its Services work and which control groups it has, a master nothing', () => {
+  const seed = seedDocument();
+  const spec = specOf({ ...seed, kubernetes: 'v1.36.4', network: { ...seed.network, proxyMode: 'auto' } });
+  assert.deepEqual(nodeChoices(spec, { roles: ['node'] }, facts), [
+    'Services by nftables (the kernel has nf_tables)',
+    'cgroup v1 with the systemd driver',
+  ]);
+  assert.deepEqual(nodeChoices(spec, { roles: ['etcd', 'control-plane'] }, facts), []);
+});

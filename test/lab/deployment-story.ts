@@ -41,7 +41,9 @@ export function deploymentStory(kubernetes: string): void {
   });
 
   test('the plan of bare hosts names everything that is missing', { timeout: 100_000 }, async () => {
-    await run.clusterFile(kubernetes, '--without', 'node03');
+    const file = await run.clusterFile(kubernetes, '--without', 'node03');
+    const { stdout } = await run.startWorkflow('plan', '-f', file);
+    assert.match(stdout, /^node01: \d+ changes; Services by (nftables|iptables) \(.+\); cgroup v[12] with/m);
     planned = names(await plan());
     for (const change of ['master01 etcd.service', 'node02 haproxy', 'node01 /usr/local/bin/kubelet'])
       assert.ok(planned.includes(change), `${change} is not in\n${planned.join('\n')}`);

@@ -327,6 +327,7 @@ test("a plan of what would change names every host's changes", async () => {
     planHost: (_reference, host) =>
       Promise.resolve({
         host,
+        notes: [],
         changes:
           host === 'node01' ? [{ component: 'kubelet', what: 'start kubelet.service', why: 'it is stopped' }] : [],
         attempts: 1,

@@ -63,7 +63,7 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
       Promise.resolve({ host, problems: [], notes: ['fit'], clockOffsetMs: 0, attempts: 1 }),
     applyComponent: () => Promise.resolve(changing),
     listHosts: () => Promise.resolve({ hosts: spec.hosts.map(({ name }) => name), attempts: 1 }),
-    planHost: (_reference, host) => Promise.resolve({ host, changes: [], attempts: 1 }),
+    planHost: (_reference, host) => Promise.resolve({ host, notes: [], changes: [], attempts: 1 }),
     issueCertificates: () => Promise.resolve(changing),
     fetchArtifacts: () => Promise.resolve(asItShould),
     checkEtcd: () => Promise.resolve(asItShould),
