@@ -1,3 +1,4 @@
+import { newestVersion } from '../../../lab/mirror/plans/index.js';
 import { DARK_MS } from './faults.js';
 import { openSteps, wantedSteps, type Matrix, type MatrixRun } from './matrix.js';
 import { otherFaults, type Fault } from './points.js';
@@ -76,8 +77,8 @@ export function page(matrix: Matrix): string {
   return [
     '# Killed anywhere, it finishes',
     '',
-    'Deployments of three masters and two nodes on the lab, each from nothing, with faults in the middle of their steps.',
-    'The steps are the ones that an undisturbed run reports; the moments are drawn by a seed. Every run has to end by',
+    `Deployments of three masters and two nodes at ${newestVersion} on the lab, each from nothing, with faults in the`,
+    'middle of their steps. The steps are the ones that an undisturbed run reports; the moments are drawn by a seed. Every run has to end by',
     'itself, and its hosts, cluster and state store are compared with those of the undisturbed run (`picture.ts`). To',
     'repeat it:',
     '',
