@@ -15,7 +15,7 @@ const faults: readonly Fault[] = ['worker', 'worker', 'ssh', 'worker', 'temporal
 
 test(
   `a deployment through kills of worker and server and a cut connection is as an undisturbed one (HA_KUBERNETES_SEED=${seed})`,
-  { timeout: 600_000 },
+  { timeout: 900_000 },
   async (t) => {
     t.diagnostic(`HA_KUBERNETES_SEED=${seed}`);
     const plain = await deployed(undisturbed);
