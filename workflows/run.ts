@@ -71,7 +71,8 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   ) {
     this.input = input as unknown as Input;
     this.carried = carried;
-    this.facts = carried?.facts ?? facts;
+    // A run of an earlier version carried what it knew of; what has been added since begins here.
+    this.facts = { ...facts, ...carried?.facts };
     this.approvals = carried?.approvals ?? noApprovals;
     this.asked = new Map(Object.entries(carried?.asked ?? {}));
     this.childSteps = [...(carried?.childSteps ?? [])];
