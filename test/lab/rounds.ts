@@ -1,10 +1,9 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { format, resolveConfig } from 'prettier';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun, must } from './harness.js';
 import { booted, differences, look } from './host-snapshot.js';
+import { writeFormatted } from './write-formatted.js';
 
 /** What one deployment and its destroy took and left. */
 interface Round {
@@ -51,7 +50,7 @@ try {
 } finally {
   await run.close();
 }
-await writeFile(options.output, await format(page(), { ...(await resolveConfig(options.output)), parser: 'markdown' }));
+await writeFormatted(options.output, page());
 if (rounds.some(({ left }) => left.length > 0)) process.exitCode = 1;
 
 /** Seconds that a command took; it must succeed. */

@@ -1,12 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { format, resolveConfig } from 'prettier';
 import { show, Timeline, type TimedStep } from '../../bench/timeline.js';
 import { plans } from '../../lab/mirror/plans/index.js';
 import type { DeployResult } from '../../workflows/deploy-ha.js';
 import type { DrillResult } from '../../workflows/failover-drill.js';
 import { LabRun, must } from './harness.js';
+import { writeFormatted } from './write-formatted.js';
 
 type DeployReport = Pick<DeployResult, 'checks' | 'audits'> & {
   readonly seconds: number;
@@ -46,7 +46,7 @@ for (const kubernetes of options.kubernetes) {
     `${kubernetes}: Ready after ${show(ready(first))} and ${show(ready(second))} s, leases moved after ${show(drill.leaseMoveSeconds)} s\n`,
   );
 }
-await writeFile(options.output, await format(page(), { ...(await resolveConfig(options.output)), parser: 'markdown' }));
+await writeFormatted(options.output, page());
 
 async function measure(kubernetes: string): Promise<Figures> {
   const run = await LabRun.start();

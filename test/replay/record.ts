@@ -1,5 +1,5 @@
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { Client, Connection } from '@temporalio/client';
+import { temporalServer } from '../../temporal.js';
 import { recordHistory } from './histories.js';
 
 /**
@@ -13,10 +13,10 @@ if (workflowId === undefined || name === undefined || !/^[a-z0-9-]+$/.test(name)
   );
   process.exit(2);
 }
-const { connectionOptions, namespace } = loadClientConnectConfig();
+const { connectionOptions, namespace } = temporalServer();
 const connection = await Connection.connect(connectionOptions);
 try {
-  const client = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
+  const client = new Client({ connection, namespace });
   process.stdout.write(`${await recordHistory(client, workflowId, name, runId)}\n`);
 } finally {
   await connection.close();

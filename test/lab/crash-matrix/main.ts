@@ -1,8 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { format, resolveConfig } from 'prettier';
+import { writeFormatted } from '../write-formatted.js';
 import { load, nextKind, nextRun, save, type Extent, type Matrix } from './matrix.js';
 import { figures, page } from './report.js';
 
@@ -80,11 +80,6 @@ async function writeReport(directory: string, matrix: Matrix): Promise<void> {
   await mkdir(directory, { recursive: true });
   await writeFormatted(join(directory, 'crash-matrix.md'), page(matrix));
   await writeFormatted(join(directory, 'crash-matrix.json'), JSON.stringify(result));
-}
-
-/** As lint wants it. */
-async function writeFormatted(path: string, text: string): Promise<void> {
-  await writeFile(path, await format(text, { ...(await resolveConfig(path)), filepath: path }));
 }
 
 function say(text: string): void {
