@@ -143,6 +143,7 @@ const binaryComponents: readonly Component[] = [
   'container-runtime-binaries',
   'node-binaries',
   'node-images',
+  'addon-images',
 ];
 
 /** Every file of the lock file that some host needs. */

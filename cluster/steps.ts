@@ -170,10 +170,12 @@ export function addNodeSteps(host: Host): Step[] {
       on('host'),
       on('container-runtime-binaries'),
     ]),
-    component('node-images', host, `Load container images on ${host.name}`, [
+    component('node-images', host, `Load the images that ${host.name} begins with`, [
       on('container-runtime'),
       on('node-binaries'),
     ]),
+    // Pods ask for these once the node is Ready, and then they are there.
+    component('addon-images', host, `Load the images of addons on ${host.name}`, [on('node-images')]),
     component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), on('certificates')]),
     {
       id: on('control-plane'),

@@ -1,3 +1,4 @@
+import type { ArtifactLock } from '../artifacts.js';
 import type { DesiredFile, HostState } from '../desired-state.js';
 import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
@@ -121,8 +122,27 @@ function configuration(spec: ClusterSpec): string {
   ].join('\n');
 }
 
-/** The images of the lock file, loaded before a pod asks for them (the seed's node.tar); none where hosts pull. */
-export function nodeImages(images: readonly { reference: string; artifact: string }[]): HostState {
+type LockedImages = ArtifactLock['images'];
+
+/**
+ * The images of the lock file that a node needs to be Ready, every pod's sandbox and the pod network, loaded before a pod
+ * asks for them (the seed's node.tar); none where hosts pull.
+ */
+export function nodeImages(spec: ClusterSpec, images: LockedImages): HostState {
+  return loaded(images.filter(({ reference }) => isNodeImage(spec, reference)));
+}
+
+/** All other images of the lock file, which pods ask for once a node is Ready. */
+export function addonImages(spec: ClusterSpec, images: LockedImages): HostState {
+  return loaded(images.filter(({ reference }) => !isNodeImage(spec, reference)));
+}
+
+function isNodeImage(spec: ClusterSpec, reference: string): boolean {
+  const { pauseImage, flannelImage } = requireSupport(spec.kubernetes);
+  return reference === pauseImage || reference === flannelImage;
+}
+
+function loaded(images: LockedImages): HostState {
   return {
     ...nothing,
     images: images.map(({ reference, artifact }) => ({ reference, archive: { artifact } })),

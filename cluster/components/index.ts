@@ -3,7 +3,7 @@ import type { HostState } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host, Role } from '../spec.js';
 import { apiEndpointState } from './api-endpoint.js';
-import { containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
+import { addonImages, containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
 import { controlPlaneBinaries, kubeApiserverBinaries } from './control-plane.js';
 import { etcdBinaries, etcdState } from './etcd.js';
 import { hostState } from './host.js';
@@ -34,7 +34,8 @@ const components = {
   'container-runtime-binaries': () => containerRuntimeBinaries(),
   'container-runtime': ({ spec }: ComponentContext) => containerRuntimeState(spec),
   'node-binaries': () => nodeBinaries(),
-  'node-images': ({ lock }: ComponentContext) => nodeImages(lock.images),
+  'node-images': ({ spec, lock }: ComponentContext) => nodeImages(spec, lock.images),
+  'addon-images': ({ spec, lock }: ComponentContext) => addonImages(spec, lock.images),
   'api-endpoint': ({ spec }: ComponentContext) => apiEndpointState(spec),
   kubelet: ({ spec, host, facts }: ComponentContext) => kubeletState(spec, host, facts),
   'kube-proxy': ({ spec, host, facts }: ComponentContext) => kubeProxyState(spec, host, facts),
@@ -64,6 +65,7 @@ const componentsByRole: Readonly<Record<Role, readonly Component[]>> = {
     'container-runtime',
     'node-binaries',
     'node-images',
+    'addon-images',
     'api-endpoint',
     'kubelet',
     'kube-proxy',
