@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   ApplicationFailure,
   activityInfo,
@@ -42,6 +43,8 @@ export function activity<Args extends unknown[], Result extends object>(
   return async (...args) => {
     const { attempt, activityType } = activityInfo();
     const signal = cancellationSignal();
+    // As many things as one activity does side by side listen to it, such as the packages of a host.
+    setMaxListeners(0, signal);
     let doing = '';
     const beat = setInterval(() => {
       heartbeat(doing);
