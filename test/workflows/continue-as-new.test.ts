@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
-import { deploySteps } from '../../cluster/steps.js';
+import { deploySteps, type Step } from '../../cluster/steps.js';
 import { wholeStatus } from '../../client/run-status.js';
-import type { Decision } from '../../workflows/approvals.js';
+import { noApprovals, type Decision } from '../../workflows/approvals.js';
 import {
   abortSignal,
   approveCsrSignal,
@@ -14,7 +14,7 @@ import {
   skipStepSignal,
 } from '../../workflows/messages.js';
 import { mockActivities, plainStep, requestOf, smallSpec, untilCancelled, type Mock } from './mock-activities.js';
-import { eventually, failureOf, openStage } from './stage.js';
+import { eventually, failureOf, openStage, type Play } from './stage.js';
 
 /** Temporal suggests it so soon here that a run of a dozen steps continues as new several times. */
 const stage = openStage('local', ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=25']);
@@ -95,6 +95,23 @@ test('a long chain of steps is done in order over many runs', async () => {
     steps.map(({ id }) => id),
   );
   assert.equal(mock.callsOf('planDeployment').length, 1);
+});
+
+test('a run that an earlier version carried over begins what that one did not know of', async () => {
+  const audit: Step = { id: 'audit:master01', title: 'Audit', needs: [], action: { kind: 'audit', host: 'master01' } };
+  const checks = [{ name: 'DNS', ok: true }];
+  // Deployments knew of no audits once.
+  const facts = { inspections: [], checks };
+  const carried = { steps: [audit], facts, approvals: noApprovals, asked: {}, childSteps: [], children: [] };
+  const play = async ({ handle }: Play<'deployHa'>): Promise<void> => {
+    const result = await handle.result();
+    assert.deepEqual(
+      result.audits.map(({ host }) => host),
+      ['master01'],
+    );
+    assert.deepEqual(result.checks, checks);
+  };
+  await stage().play('deployHa', mockActivities(), play, { carried });
 });
 
 test('no step starts while a run waits for those that run, and the status says for which', async () => {
