@@ -17,6 +17,9 @@ const cache =
   process.env['HA_KUBERNETES_CACHE'] ??
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ha-kubernetes');
 
+/** Longest time that a program of the client may take. */
+const CLIENT_SECONDS = 600;
+
 /** Directory of the programs and images of a version. */
 export function mirrorOf(kubernetes: string): string {
   return join(cache, 'mirror', kubernetes);
@@ -301,15 +304,15 @@ async function node(
   env: NodeJS.ProcessEnv,
   cancelSignal?: AbortSignal,
 ): Promise<Outcome> {
-  const { exitCode, stdout, stderr } = await execa(process.execPath, [join(root, program), ...args], {
+  const { exitCode, stdout, stderr, timedOut } = await execa(process.execPath, [join(root, program), ...args], {
     env,
     reject: false,
     stdin: 'ignore',
-    timeout: 600_000,
+    timeout: CLIENT_SECONDS * 1000,
     killSignal: 'SIGKILL',
     ...(cancelSignal === undefined ? {} : { cancelSignal }),
   });
-  return { exitCode: exitCode ?? -1, stdout, stderr };
+  return { exitCode: exitCode ?? -1, stdout, stderr: timedOut ? `${stderr}\nended after ${CLIENT_SECONDS} s` : stderr };
 }
 
 /** The outcome, if it is a success. */
