@@ -61,7 +61,10 @@ const proven: Readonly<Record<number, Choice>> = {
   36: { pauseImage: 'registry.k8s.io/pause:3.10.2', corednsImage: 'registry.k8s.io/coredns/coredns:v1.14.2' },
   37: { pauseImage: 'registry.k8s.io/pause:3.10.2', corednsImage: 'registry.k8s.io/coredns/coredns:v1.14.6' },
 };
-const NEWEST = Math.max(...Object.keys(proven).map(Number));
+
+/** Minors of v1 that are deployed without {@link supportOf}'s `allowUnproven`, oldest first. */
+export const provenMinors: readonly number[] = Object.keys(proven).map(Number);
+const NEWEST = Math.max(...provenMinors);
 
 /** Why a minor that is not proven is refused. */
 function refusalOf(minor: number): string {
@@ -118,9 +121,7 @@ export function supportOf(
   const minor = minorOf(version);
   const support = supportOfMinor(minor);
   if (support !== undefined && (minor in proven || allowUnproven)) return support;
-  const list = Object.keys(proven)
-    .map((m) => `v1.${m}.x`)
-    .join(', ');
+  const list = provenMinors.map((m) => `v1.${m}.x`).join(', ');
   return { allowed: `a proven version: ${list}`, refusal: `deploy one of ${list}: ${version} ${refusalOf(minor)}` };
 }
 

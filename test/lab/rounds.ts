@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun, must } from './harness.js';
 import { booted, differences, look } from './host-snapshot.js';
-import { writeFormatted } from './write-formatted.js';
+import { writeFormatted } from '../../bench/write-formatted.js';
 
 /** What one deployment and its destroy took and left. */
 interface Round {

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { writeFormatted } from '../write-formatted.js';
+import { writeFormatted } from '../../../bench/write-formatted.js';
 import { load, nextKind, nextRun, save, type Extent, type Matrix } from './matrix.js';
 import { figures, page } from './report.js';
 
