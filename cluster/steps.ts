@@ -59,13 +59,16 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
   const nodes = hostsWithRole(spec, 'node');
   const servers = spec.hosts.filter((host) => host.roles.includes('etcd') || host.roles.includes('control-plane'));
   const apiServers = masters.map((host) => `kube-apiserver:${host.name}`);
+  const joins = nodes.map((host) => `join:${host.name}`);
+  // A pod that comes before its image is on the node asks a registry, and waits ten seconds to look again.
+  const imagesAreThere = [...apiServers, ...joins];
   const addons = [
     manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
     manifests('flannel', 'Apply the pod network (flannel)', apiServers),
-    manifests('coredns', 'Apply cluster DNS (CoreDNS)', apiServers),
+    manifests('coredns', 'Apply cluster DNS (CoreDNS)', imagesAreThere),
     ...(requireSupport(spec.kubernetes).metricsServerImage === undefined
       ? []
-      : [manifests('metrics-server', 'Apply resource metrics (metrics-server)', apiServers)]),
+      : [manifests('metrics-server', 'Apply resource metrics (metrics-server)', imagesAreThere)]),
   ];
   return [
     ...preparation(spec.hosts),
@@ -135,7 +138,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
       id: 'verify',
       title: 'Check pods, Service, NodePort and DNS across nodes',
       needs: [
-        ...nodes.map((host) => `join:${host.name}`),
+        ...joins,
         ...masters.flatMap((host) => [`kube-controller-manager:${host.name}`, `kube-scheduler:${host.name}`]),
         ...addons.map(({ id }) => id),
         'kubeconfig',
@@ -174,7 +177,6 @@ export function addNodeSteps(host: Host): Step[] {
       on('container-runtime'),
       on('node-binaries'),
     ]),
-    // Pods ask for these once the node is Ready, and then they are there.
     component('addon-images', host, `Load the images of addons on ${host.name}`, [on('node-images')]),
     component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), on('certificates')]),
     {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { componentsOf } from '../../cluster/components/index.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
 import { addNodeSteps, deploySteps, type Action, type Step } from '../../cluster/steps.js';
-import { hostsWithRole } from '../../cluster/topology.js';
+import { hostByName, hostsWithRole } from '../../cluster/topology.js';
 import { anySpec, seedDocument, specOf } from './documents.js';
 
 /** Steps that only look, or work on the worker alone; all others change a host or the cluster. */
@@ -115,6 +115,23 @@ test('a host that is a server and a node is prepared by its deployment before it
       }
     }),
   );
+});
+
+test('no pod of an addon asks for an image before it is on every node', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const before = ancestors(deploySteps(spec));
+      for (const { name } of hostsWithRole(spec, 'node')) assert.ok(before.get('coredns')?.has(`join:${name}`), name);
+    }),
+  );
+  for (const { name } of hostsWithRole(specOf(seedDocument()), 'node')) {
+    const steps = addNodeSteps(hostByName(specOf(seedDocument()), name));
+    assert.ok(steps.some(({ id }) => id === `addon-images:${name}`));
+    assert.ok(
+      !ancestors(steps).get(`node-ready:${name}`)?.has(`addon-images:${name}`),
+      'the node is Ready without them',
+    );
+  }
 });
 
 test('the action of a step is about the host of the step', () => {
