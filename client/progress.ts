@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import type { StepRecord } from '../workflows/dag.js';
-import { NoWorkerError, type WholeStatus } from './run-status.js';
+import { NoWorkerError, type Retry, type WholeStatus } from './run-status.js';
 
 const POLL_MS = 500;
 
@@ -81,13 +81,14 @@ function plainView(): View {
     process.stderr.write(`${at} s  ${text}\n`);
   };
   return {
-    show: ({ steps, approvals, waitingFor, pausing, cluster }) => {
+    show: ({ steps, retries, approvals, waitingFor, pausing, cluster }) => {
       for (const step of steps) {
         if (step.start !== undefined) tell(`${step.id} start`, `start  ${step.title}`);
         if (step.state === 'done') tell(`${step.id} done`, `done   ${step.title}${took(step)}${noted(step)}`);
         if (step.state === 'skipped') tell(`${step.id} skipped`, `skip   ${step.title}`);
         if (step.state === 'held') tell(`${step.id} ${step.attempts} held`, heldText(step, cluster));
       }
+      for (const retry of retries) tell(retry.problem, retryText(retry));
       for (const request of approvals.pending) {
         tell(`${request.node} ${request.csrSha256}`, askText(request.node, cluster));
       }
@@ -108,7 +109,7 @@ function liveView(): View {
   const update = createLogUpdate(process.stderr);
   const marks: Record<StepRecord['state'], string> = { done: '✔', running: '▶', held: '✖', skipped: '○', waiting: '·' };
   return {
-    show: ({ steps, approvals, waitingFor, pausing, cluster }) => {
+    show: ({ steps, retries, approvals, waitingFor, pausing, cluster }) => {
       const rows = process.stderr.rows - 6;
       const of = (...states: StepRecord['state'][]): StepRecord[] =>
         steps.filter(({ state }) => states.includes(state));
@@ -118,6 +119,7 @@ function liveView(): View {
       update(
         [
           ...shown.map((step) => `${marks[step.state]} ${step.title}${step.state === 'done' ? took(step) : ''}`),
+          ...retries.map(retryText),
           ...of('held').map((step) => heldText(step, cluster)),
           ...approvals.pending.map(({ node }) => askText(node, cluster)),
           ...(waitingFor === undefined ? [] : [`WAITING FOR YOU: ${waitingFor}`]),
@@ -139,6 +141,10 @@ function took({ start, end }: StepRecord): string {
 
 function noted({ note }: StepRecord): string {
   return note === undefined || note === '' ? '' : `: ${note}`;
+}
+
+function retryText({ attempt, problem }: Retry): string {
+  return `again  attempt ${attempt}, as the one before failed: ${problem}`;
 }
 
 function heldText(step: StepRecord, cluster: string): string {

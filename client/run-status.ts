@@ -1,4 +1,4 @@
-import { isGrpcServiceError, ServiceError, type Client } from '@temporalio/client';
+import { isGrpcServiceError, ServiceError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { noApprovals } from '../workflows/approvals.js';
 import type { StepRecord } from '../workflows/dag.js';
 import { clusterWorkflowId, statusQuery, type RunStatus } from '../workflows/messages.js';
@@ -8,6 +8,14 @@ export interface WholeStatus extends Omit<RunStatus, 'children'> {
   readonly workflowId: string;
   /** Temporal's word: RUNNING, COMPLETED, FAILED, ... */
   readonly state: string;
+  readonly retries: readonly Retry[];
+}
+
+/** Something that failed and is tried again, without anybody's help so far. */
+export interface Retry {
+  readonly attempt: number;
+  /** Why the attempt before failed. */
+  readonly problem: string;
 }
 
 /** Longest time that a server may take to answer; a query waits for its worker that long. */
@@ -28,7 +36,7 @@ export async function wholeStatus(client: Client, cluster: string): Promise<Whol
 async function ask(client: Client, cluster: string): Promise<WholeStatus> {
   const workflowId = clusterWorkflowId(cluster);
   const handle = client.workflow.getHandle(workflowId);
-  const { status } = await handle.describe();
+  const description = await handle.describe();
   const root = await handle.query(statusQuery).catch(async (error: unknown) => {
     if (isGrpcServiceError(error) || error instanceof ServiceError) {
       // Whoever describes a run needs no worker: when the server still does, it is the worker that is silent.
@@ -38,20 +46,23 @@ async function ask(client: Client, cluster: string): Promise<WholeStatus> {
     throw error;
   });
   const children = await Promise.all(
-    root.children.map(({ workflowId: child, running }) =>
-      client.workflow
-        .getHandle(child)
-        .query(statusQuery)
-        .then((of) => (running ? of : ended(of)))
+    root.children.map(async ({ workflowId: child, running }) => {
+      const of = client.workflow.getHandle(child);
+      try {
+        const said = await of.query(statusQuery);
+        return running ? { ...said, retries: retriesIn(await of.describe()) } : { ...ended(said), retries: [] };
+      } catch {
         // It has only just been started, or has just ended: its parent knows.
-        .catch(() => ({ steps: [] as readonly StepRecord[], approvals: noApprovals })),
-    ),
+        return { steps: [] as readonly StepRecord[], approvals: noApprovals, retries: [] };
+      }
+    }),
   );
   const { children: _children, ...rest } = root;
   return {
     ...rest,
     workflowId,
-    state: status.name,
+    state: description.status.name,
+    retries: [...retriesIn(description), ...children.flatMap(({ retries }) => retries)],
     steps: [...root.steps, ...children.flatMap(({ steps }) => steps)],
     approvals: {
       pending: [root, ...children].flatMap(({ approvals }) => approvals.pending),
@@ -59,6 +70,13 @@ async function ask(client: Client, cluster: string): Promise<WholeStatus> {
       refused: [root, ...children].flatMap(({ approvals }) => approvals.refused),
     },
   };
+}
+
+function retriesIn({ raw }: WorkflowExecutionDescription): Retry[] {
+  return (raw.pendingActivities ?? []).flatMap(({ attempt, lastFailure }) => {
+    const problem = lastFailure?.message ?? '';
+    return problem === '' ? [] : [{ attempt: attempt ?? 0, problem }];
+  });
 }
 
 /** A workflow that has ended waits for nothing and nobody, wherever its steps were. */

@@ -32,6 +32,9 @@ export async function status(options: { cluster: string; watch?: true; json?: st
         `  ${step.state.padEnd(8)} ${step.id.padEnd(36)} ${step.title}${step.problem === undefined ? '' : `: ${step.problem}`}\n`,
       );
     }
+    for (const { attempt, problem } of now.retries) {
+      process.stdout.write(`  attempt ${attempt}, as the one before failed: ${problem}\n`);
+    }
     for (const { node, csrSha256 } of now.approvals.pending) {
       process.stdout.write(
         `  waits for approve-csr approve ${node} --cluster ${cluster} (request ${csrSha256.slice(0, 12)}...)\n`,
