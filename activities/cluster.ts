@@ -12,6 +12,7 @@ import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from '
 import type { ActivityDependencies } from './dependencies.js';
 import { etcdMembers, requireWholeEtcd } from './etcd.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
+import { restart } from './service-route.js';
 import { checkCluster } from './verification.js';
 
 /** What concerns the cluster as a whole. */
@@ -92,10 +93,13 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
 
     verifyCluster: activity(log, async ({ signal, progress }, reference: SpecReference) => {
       const context = await contexts.get(reference);
-      const checks = await checkCluster(context, signal, progress);
+      const { checks, stuck } = await checkCluster(context, signal, progress);
       const failed = checks.filter(({ ok }) => !ok);
       if (failed.length > 0) {
-        throw new NotYetError(`failed: ${failed.map(({ name, detail }) => `${name} (${detail})`).join('; ')}`);
+        const restarted = stuck === undefined ? '' : `; ${await restart(context, stuck, signal)}`;
+        throw new NotYetError(
+          `failed: ${failed.map(({ name, detail }) => `${name} (${detail})`).join('; ')}${restarted}`,
+        );
       }
       return { changed: 0, note: `${checks.length} checks passed`, checks };
     }),

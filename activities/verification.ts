@@ -11,18 +11,26 @@ import {
 } from '@kubernetes/client-node';
 import { manifestSet, manifestSets } from '../cluster/addons/index.js';
 import type { Manifest } from '../cluster/addons/manifest.js';
+import type { Stuck } from '../cluster/service-route.js';
 import { hostsWithRole } from '../cluster/topology.js';
 import { requireSupport } from '../cluster/versions.js';
 import type { ClusterContext } from './cluster-context.js';
 import { NotYetError } from './activity.js';
 import { nodeStates, requireEveryApiServer, until } from './control-plane.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
+import { findStuck } from './service-route.js';
 
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
   /** Why it failed, in a few words; empty when it passed. */
   readonly detail: string;
+}
+
+export interface Verification {
+  readonly checks: readonly Check[];
+  /** What keeps Services from their pods, when they do not reach them. */
+  readonly stuck?: Stuck;
 }
 
 const NAMESPACE = 'ha-kubernetes-check';
@@ -38,14 +46,13 @@ export async function checkCluster(
   context: ClusterContext,
   signal: AbortSignal,
   progress: (text: string) => void,
-): Promise<Check[]> {
+): Promise<Verification> {
   const { spec, kubernetes } = context;
   if (hostsWithRole(spec, 'node').length === 0) {
     // Masters first, nodes later by add-node: there is nothing yet that a pod could run on.
     await until(() => requireEveryApiServer(context), { deadlineMs: CHECK_DEADLINE_MS, intervalMs: 500, signal });
-    return [
-      { name: 'every API server answers; no host has the role node, so no pod can be checked', ok: true, detail: '' },
-    ];
+    const name = 'every API server answers; no host has the role node, so no pod can be checked';
+    return { checks: [{ name, ok: true, detail: '' }] };
   }
   const nodes = (await nodeStates(kubernetes)).filter(({ ready }) => ready);
   const replicas = Math.max(1, Math.min(2, nodes.length));
@@ -67,27 +74,39 @@ export async function checkCluster(
     });
     const nodePort = service?.spec?.ports?.[0]?.nodePort ?? 0;
     const [first] = pods;
-    if (first === undefined) return [];
+    if (first === undefined) return { checks: [] };
     const other = pods.find((pod) => pod.node !== first.node) ?? first;
     const inFirst = (name: string, command: readonly string[]): Promise<Check> =>
       check(name, () => execute(kubernetes, first.name, command), signal);
     const get = (url: string): readonly string[] => ['wget', '-q', '-O', '-', url];
     progress('check pods, Service, NodePort and DNS');
-    return await Promise.all([
-      Promise.resolve({
-        name: `deployment runs on ${replicas} node(s)`,
-        ok: new Set(pods.map(({ node }) => node)).size === replicas,
-        detail: `pods are on ${pods.map(({ node }) => node).join(', ')}`,
-      }),
+    const onNodes = hostsWithRole(spec, 'node').filter(({ name }) => nodes.some((node) => node.name === name));
+    const [podToPod, others, nodePorts] = await Promise.all([
       inFirst(`pod to pod, ${first.node} to ${other.node}`, get(`http://${other.address}/`)),
-      inFirst('Service by its cluster IP', get(`http://${service?.spec?.clusterIP ?? ''}/`)),
-      inFirst('Service by its name', get(`http://myapp.${NAMESPACE}.svc.${spec.network.dnsDomain}/`)),
-      inFirst('DNS of kube-dns', ['nslookup', `kube-dns.kube-system.svc.${spec.network.dnsDomain}`]),
-      ...addonChecks(context, nodes.length, signal),
-      ...hostsWithRole(spec, 'node')
-        .filter(({ name }) => nodes.some((node) => node.name === name))
-        .map(({ name, address }) => inFirst(`NodePort on ${name}`, get(`http://${address}:${nodePort}/`))),
+      Promise.all([
+        inFirst('Service by its cluster IP', get(`http://${service?.spec?.clusterIP ?? ''}/`)),
+        inFirst('Service by its name', get(`http://myapp.${NAMESPACE}.svc.${spec.network.dnsDomain}/`)),
+        inFirst('DNS of kube-dns', ['nslookup', `kube-dns.kube-system.svc.${spec.network.dnsDomain}`]),
+        ...addonChecks(context, nodes.length, signal),
+      ]),
+      Promise.all(
+        onNodes.map(({ name, address }) => inFirst(`NodePort on ${name}`, get(`http://${address}:${nodePort}/`))),
+      ),
     ]);
+    const spread = {
+      name: `deployment runs on ${replicas} node(s)`,
+      ok: new Set(pods.map(({ node }) => node)).size === replicas,
+      detail: `pods are on ${pods.map(({ node }) => node).join(', ')}`,
+    };
+    const cutOff = onNodes.map(({ name }) => name).filter((_name, index) => nodePorts[index]?.ok === false);
+    // Where pods do not reach each other, a Service cannot lead to them. What cannot be found out now can be next time.
+    const stuck =
+      podToPod.ok && cutOff.length > 0
+        ? await findStuck(context, { namespace: NAMESPACE, pods: pods.map(({ address }) => address), cutOff }).catch(
+            () => undefined,
+          )
+        : undefined;
+    return { checks: [spread, podToPod, ...others, ...nodePorts], ...(stuck === undefined ? {} : { stuck }) };
   } finally {
     await kubernetes.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   }

@@ -41,6 +41,8 @@ export interface VersionSupport {
   readonly containerdConfig: 2 | 3;
   readonly features: Features;
   readonly benchmark: Benchmark;
+  /** Where the minor's EndpointSlices are: v1 is there from 1.21, v1beta1 until 1.24. */
+  readonly endpointSliceVersion: 'v1' | 'v1beta1';
   /** Reference of the pause image, the sandbox of every pod. */
   readonly pauseImage: string;
   readonly corednsImage: string;
@@ -101,6 +103,7 @@ function supportOfMinor(minor: number): VersionSupport | undefined {
     },
     // 1.12 is of 1.32 to 1.34, and the newest that there is.
     benchmark: minor >= 32 ? 'cis-1.12' : 'cis-1.20',
+    endpointSliceVersion: minor >= 21 ? 'v1' : 'v1beta1',
     flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
     ...(modern ? { metricsServerImage: 'registry.k8s.io/metrics-server/metrics-server:v0.9.0' } : {}),
     checkImage: 'docker.io/ikubernetes/myapp:v1',

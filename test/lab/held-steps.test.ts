@@ -153,11 +153,15 @@ test(
     for (const [, { step, make }] of all) if (early.includes(step)) await make();
     const deployment = run.startWorkflow('deploy-ha', '-f', file);
     const unclear: string[] = [];
-    const late = Promise.all(
-      all.map(async ([, { step, make }]) => {
-        if (!early.includes(step)) await make();
-      }),
-    );
+    const late: Promise<unknown>[] = all.map(async ([, { step, make }]) => {
+      if (!early.includes(step)) await make();
+    });
+    // What hangs after it was seen healthy is found when Services are checked, and started again.
+    run.onWorkerLine(({ step, state }) => {
+      if (step === 'join:node01' && state === 'done') {
+        late.push(run.onHost('node01', 'systemctl kill --signal=STOP kube-proxy'));
+      }
+    });
     const mended: Trouble[] = [];
     const retries = retryUntil(deployment, mended);
     retries.catch(() => undefined);
@@ -169,11 +173,12 @@ test(
       mended.push(trouble);
     }
     assert.deepEqual(unclear, [], 'a problem says what is wrong and what to do');
-    await late;
     const open = await retries;
+    await Promise.all(late);
     const { exitCode, stderr } = await deployment;
     const log = (await run.readLog()).split('\n').slice(-20).join('\n');
     assert.equal(exitCode, 0, `${stderr}\nlast seen open:\n${open}\nthe worker's last words:\n${log}`);
+    assert.match(stderr, /again .*NodePort on node01.*; restarted kube-proxy\.service on node01, as /);
     assert.match(stderr, /checks: (\d+) of \1 passed/);
   },
 );
