@@ -89,13 +89,20 @@ export async function disconnect(host: string): Promise<void> {
       if (await hasLink(port, switchNamespace)) throw error;
     });
   }
-  if (namespaces.includes(port)) await ip('netns', 'delete', port);
+  if (namespaces.includes(port)) await removeNamespace(port);
+}
+
+async function removeNamespace(name: string): Promise<void> {
+  await ip('netns', 'delete', name).catch(async (error: unknown) => {
+    // What runs a host takes its namespace away once the host is off, which may be now.
+    if ((await labNamespaces()).includes(name)) throw error;
+  });
 }
 
 /** Removes every namespace of the lab and the machine's port. */
 export async function removeNetwork(): Promise<void> {
   if (await hasLink(machineLink)) await ip('link', 'delete', machineLink);
-  for (const namespace of await labNamespaces()) await ip('netns', 'delete', namespace);
+  for (const namespace of await labNamespaces()) await removeNamespace(namespace);
   // ip-netns mounts its directory over itself for the first namespace and leaves that for good.
   if ((await readdir('/run/netns').catch(() => ['none'])).length === 0) await unmountBelow('/run/netns');
 }
