@@ -127,6 +127,8 @@ export interface Probe {
   readonly title: string;
   readonly command: string;
   readonly timeoutSeconds: number;
+  /** A command that helps what is stuck, run when the probe has not come true in time and before it is tried again. */
+  readonly mend?: string;
 }
 
 export const noTraces: Traces = { paths: [], sysctls: [], accounts: [], data: [], cleanups: [] };

@@ -3,11 +3,11 @@ import type { RemoteHost } from '../ssh/connection-pool.js';
 import { call, script } from './shell.js';
 
 const verifyFunctions = String.raw`
-# probe SECONDS COMMAND UNIT...: asked twice a second, here on the host, so that waiting costs no round trips. What a
+# probe SECONDS COMMAND MEND UNIT...: asked twice a second, here on the host, so that waiting costs no round trips. What a
 # unit that is not up, or started again, said last is most often why.
 probe() {
-  seconds=$1 command=$2
-  shift 2
+  seconds=$1 command=$2 mend=$3
+  shift 3
   deadline=$(($(date +%s) + seconds))
   while :; do
     left=$((deadline - $(date +%s)))
@@ -23,7 +23,9 @@ probe() {
     said=$(last_words "$unit")
     [ -z "$said" ] || output="$unit: $said"
   done
-  fail "not true within $seconds s$([ -z "$output" ] || echo ": $(echo "$output" | tail -n 1)")"
+  mended=
+  [ -z "$mend" ] || ! sh -c "$mend" || mended="; done for the next try: $mend"
+  fail "not true within $seconds s$([ -z "$output" ] || echo ": $(echo "$output" | tail -n 1)")$mended"
 }
 `;
 
@@ -40,12 +42,12 @@ export async function verifyHost(
   { ready, units }: Pick<HostState, 'ready' | 'units'>,
   options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: ((text: string) => void) | undefined },
 ): Promise<void> {
-  for (const { title, command, timeoutSeconds } of ready) {
+  for (const { title, command, timeoutSeconds, mend = '' } of ready) {
     options.onProgress?.(`waiting: ${title}`);
     await host.run({
       title: `verify "${title}"`,
       command: 'sh -s',
-      stdin: script(verifyFunctions, [call('probe', timeoutSeconds, command, ...units.map((unit) => unit.name))]),
+      stdin: script(verifyFunctions, [call('probe', timeoutSeconds, command, mend, ...units.map((unit) => unit.name))]),
       timeoutMs: timeoutSeconds * 1000 + ROUND_TRIP_MARGIN_MS,
       signal: options.signal,
     });

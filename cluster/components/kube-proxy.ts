@@ -91,6 +91,8 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
         title: `kube-proxy on ${host.name} is healthy`,
         command: 'curl -fsS http://127.0.0.1:10256/healthz >/dev/null',
         timeoutSeconds: 60,
+        // One that waits for ever for news of an API server gets them from another one.
+        mend: `systemctl restart ${UNIT}`,
       },
     ],
     traces: {

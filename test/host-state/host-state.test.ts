@@ -370,6 +370,17 @@ test('fails with the title of the probe that does not come true in time, and its
   });
 });
 
+test('what mends a probe is done when its time is over, and the next try finds it true', () =>
+  inDirectory(async (directory) => {
+    const file = `'${join(directory, 'mended').replaceAll("'", "'\\''")}'`;
+    const probe = { title: 'mended', command: `test -e ${file}`, timeoutSeconds: 1, mend: `touch ${file}` };
+    await assert.rejects(apply({ ready: [probe] }), {
+      message: `node01: verify "mended" failed: not true within 1 s; done for the next try: touch ${file}`,
+      retryable: true,
+    });
+    await apply({ ready: [probe] });
+  }));
+
 test('fails when a probe hangs', async () => {
   const ready = [{ title: 'hanging', command: 'sleep 60', timeoutSeconds: 1 }];
   await assert.rejects(apply({ ready }), { message: 'node01: verify "hanging" failed: not true within 1 s' });
