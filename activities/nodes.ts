@@ -101,6 +101,16 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
       return awaitRequest(context, expected, signal);
     }),
 
+    /**
+     * Waits until the node has the certificate that was approved. A kubelet that restarts before it has fetched it knows
+     * its key no more, and asks again with another one: then that request is returned.
+     */
+    awaitCertificate: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
+      const context = await contexts.get(reference);
+      const expected = expectedRequest(context, name, 'client', `system:bootstrap:${tokenId(context, name)}`);
+      return awaitRequest(context, expected, signal);
+    }),
+
     /** Waits for the member's request for a serving certificate, the first or one that renews it. */
     awaitServingRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);

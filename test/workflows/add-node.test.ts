@@ -267,6 +267,35 @@ test('by inventory nobody is asked, and the record says that a rule approved', a
   assert.match((decided as Decision).reason ?? '', /exact match with the spec/);
 });
 
+test('a kubelet that lost its key before it had its certificate is let in by the same gate', async () => {
+  const again = requestOf('node01', 2);
+  let restarts = 1;
+  const mock = askingPeople({
+    awaitCertificate: () =>
+      Promise.resolve(
+        restarts-- > 0
+          ? { state: 'asks', request: again, byInventory: false, attempts: 1 }
+          : { state: 'member', attempts: 1 },
+      ),
+  });
+  await stage().play(
+    'addNode',
+    mock,
+    async (play) => {
+      await asked(play);
+      await play.handle.signal(approveCsrSignal, approval);
+      await play.until(({ approvals }) => approvals.pending.some(({ csrSha256 }) => csrSha256 === again.csrSha256));
+      await play.handle.signal(approveCsrSignal, { ...approval, csrSha256: again.csrSha256 });
+      await play.handle.result();
+    },
+    node01,
+  );
+  assert.deepEqual(
+    mock.callsOf('decideCertificateRequest').map(([, decided]) => (decided as typeof again).csrSha256),
+    [request.csrSha256, again.csrSha256],
+  );
+});
+
 test('a node that is a member already is asked nothing and loses nothing', async () => {
   const mock = mockActivities({
     awaitCertificateRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),

@@ -220,9 +220,11 @@ test('a request that waits for a person, and what was refused, survive a continu
         assert.ok(index < 300, 'the run never continued as new');
         await handle.signal(approveCsrSignal, { ...approval, node: `node9${index}` });
       }
-      const { approvals, steps } = await until((status) => status.approvals.pending.length > 0);
+      // Signals are taken in by and by.
+      const { approvals, steps } = await until(
+        (status) => status.approvals.pending.length > 0 && status.approvals.refused.length >= 8,
+      );
       assert.deepEqual(approvals.pending, [requestOf('node01')]);
-      assert.ok(approvals.refused.length >= 8);
       assert.ok(steps.filter(({ state }) => state === 'done').length > 5);
       await handle.signal(approveCsrSignal, approval);
       const result = await handle.result();

@@ -84,6 +84,7 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
     issueBootstrapToken: () => Promise.resolve(changing),
     awaitCertificateRequest: (_reference, node) =>
       Promise.resolve({ state: 'asks', request: requestOf(node), byInventory: true, attempts: 1 }),
+    awaitCertificate: () => Promise.resolve({ state: 'member', attempts: 1 }),
     awaitServingRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
     decideCertificateRequest: () => Promise.resolve({ changed: 1, attempts: 1 }),
     awaitNodeReady: () => Promise.resolve(asItShould),
