@@ -5,7 +5,7 @@ import type { Manifest } from '../cluster/addons/manifest.js';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { nodeApiUrl } from '../cluster/components/api-endpoint.js';
 import { BOOTSTRAP_KUBECONFIG } from '../cluster/components/kubelet.js';
-import type { ExpectedRequest } from '../cluster/csr-rules.js';
+import type { RequestPurpose } from '../cluster/csr-rules.js';
 import { nothing } from '../cluster/desired-state.js';
 import { seconds } from '../cluster/duration.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
@@ -36,28 +36,32 @@ const READY_DEADLINE_MS = 5 * 60_000;
 /** How a node becomes a member (seed, "master接入node"). */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function nodeActivities({ contexts, log }: ActivityDependencies) {
+  /** Waits for a request of the node that keeps every rule, or for its certificate. */
   const awaitRequest = (
-    context: ClusterContext,
-    expected: ExpectedRequest,
-    signal: AbortSignal,
-  ): Promise<FoundRequest> => {
-    const { node, purpose } = expected;
-    return until<FoundRequest>(
-      async () => {
-        // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
-        if (purpose === 'client' && (await hasCertificate(context, node, purpose, signal))) return { state: 'member' };
-        const request = await ownRequest(context, expected, signal, (why) => {
-          log.warn({ host: node, why }, 'a certificate request was denied by rule');
-        });
-        if (request !== undefined) {
-          return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
-        }
-        if (purpose === 'serving' && (await hasCertificate(context, node, purpose, signal))) return { state: 'member' };
-        throw new NotYetError(`${node} has not asked for a ${purpose} certificate yet`);
-      },
-      { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
-    );
-  };
+    purpose: RequestPurpose,
+  ): ((reference: SpecReference, node: string) => Promise<FoundRequest & { attempts: number }>) =>
+    activity(log, async ({ signal }, reference, node) => {
+      const context = await contexts.get(reference);
+      const requester = purpose === 'client' ? `system:bootstrap:${tokenId(context, node)}` : `system:node:${node}`;
+      const expected = expectedRequest(context, node, purpose, requester);
+      return until<FoundRequest>(
+        async () => {
+          // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
+          if (purpose === 'client' && (await hasCertificate(context, node, purpose, signal)))
+            return { state: 'member' };
+          const request = await ownRequest(context, expected, signal, (why) => {
+            log.warn({ host: node, why }, 'a certificate request was denied by rule');
+          });
+          if (request !== undefined) {
+            return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
+          }
+          if (purpose === 'serving' && (await hasCertificate(context, node, purpose, signal)))
+            return { state: 'member' };
+          throw new NotYetError(`${node} has not asked for a ${purpose} certificate yet`);
+        },
+        { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
+      );
+    });
 
   return {
     /** One token a node, which expires; the secret half goes from the API to the host and nowhere else. */
@@ -95,28 +99,16 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
      * Waits for the node's own request. One that breaks a rule which a machine can check is denied at once: nobody is
      * asked about it.
      */
-    awaitCertificateRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
-      const context = await contexts.get(reference);
-      const expected = expectedRequest(context, name, 'client', `system:bootstrap:${tokenId(context, name)}`);
-      return awaitRequest(context, expected, signal);
-    }),
+    awaitCertificateRequest: awaitRequest('client'),
 
     /**
      * Waits until the node has the certificate that was approved. A kubelet that restarts before it has fetched it knows
      * its key no more, and asks again with another one: then that request is returned.
      */
-    awaitCertificate: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
-      const context = await contexts.get(reference);
-      const expected = expectedRequest(context, name, 'client', `system:bootstrap:${tokenId(context, name)}`);
-      return awaitRequest(context, expected, signal);
-    }),
+    awaitCertificate: awaitRequest('client'),
 
     /** Waits for the member's request for a serving certificate, the first or one that renews it. */
-    awaitServingRequest: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
-      const context = await contexts.get(reference);
-      const expected = expectedRequest(context, name, 'serving', `system:node:${name}`);
-      return awaitRequest(context, expected, signal);
-    }),
+    awaitServingRequest: awaitRequest('serving'),
 
     /** Writes a decision into the cluster; only into the very request that it was made about. */
     decideCertificateRequest: activity(

@@ -24,7 +24,10 @@ export async function findStuck(
   const addresses = (api: KubernetesApi, resourceVersion?: string): Promise<string[]> =>
     api.request('list EndpointSlices', async (config) => {
       const { items } = (await config.makeApiClient(CustomObjectsApi).listNamespacedCustomObject({
-        ...{ group: 'discovery.k8s.io', version, namespace, plural: 'endpointslices' },
+        group: 'discovery.k8s.io',
+        version,
+        namespace,
+        plural: 'endpointslices',
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       })) as { items: readonly { endpoints: V1EndpointSlice['endpoints'] | null }[] };
       return items.flatMap(({ endpoints }) => (endpoints ?? []).flatMap((endpoint) => endpoint.addresses));

@@ -30,7 +30,7 @@ export interface Check {
 export interface Verification {
   readonly checks: readonly Check[];
   /** What keeps Services from their pods, when they do not reach them. */
-  readonly stuck?: Stuck;
+  readonly stuck?: Stuck | undefined;
 }
 
 const NAMESPACE = 'ha-kubernetes-check';
@@ -106,7 +106,7 @@ export async function checkCluster(
             () => undefined,
           )
         : undefined;
-    return { checks: [spread, podToPod, ...others, ...nodePorts], ...(stuck === undefined ? {} : { stuck }) };
+    return { checks: [spread, podToPod, ...others, ...nodePorts], stuck };
   } finally {
     await kubernetes.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   }

@@ -49,8 +49,9 @@ async function ask(client: Client, cluster: string): Promise<WholeStatus> {
     root.children.map(async ({ workflowId: child, running }) => {
       const of = client.workflow.getHandle(child);
       try {
-        const said = await of.query(statusQuery);
-        return running ? { ...said, retries: retriesIn(await of.describe()) } : { ...ended(said), retries: [] };
+        if (!running) return { ...ended(await of.query(statusQuery)), retries: [] };
+        const [said, description] = await Promise.all([of.query(statusQuery), of.describe()]);
+        return { ...said, retries: retriesIn(description) };
       } catch {
         // It has only just been started, or has just ended: its parent knows.
         return { steps: [] as readonly StepRecord[], approvals: noApprovals, retries: [] };

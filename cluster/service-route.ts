@@ -22,9 +22,8 @@ export interface Stuck {
 /**
  * The first program on the way of a Service that does not pass it on. The active controller manager writes its
  * EndpointSlices, every API server serves them out of a cache of its own, and kube-proxy makes packet rules of them on
- * each node. After etcd lost its leader, or while a host came and went, each has been seen to start without a part of
- * itself or to wait for ever for news, and to call itself healthy (kubernetes/kubernetes#97294, #107583 and #38372,
- * etcd-io/etcd#17611). Started again, it works.
+ * each node. Each is reported to start without a part of itself or to wait for ever for news, and to call itself healthy
+ * (kubernetes/kubernetes#97294, #107583 and #38372, etcd-io/etcd#17611).
  */
 export function stuckOn({ pods, written, controllerManager, served, cutOff }: ServiceRoute): Stuck | undefined {
   if (!holds(written, pods)) {
