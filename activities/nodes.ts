@@ -36,9 +36,10 @@ const READY_DEADLINE_MS = 5 * 60_000;
 /** How a node becomes a member (seed, "master接入node"). */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function nodeActivities({ contexts, log }: ActivityDependencies) {
-  /** Waits for a request of the node that keeps every rule, or for its certificate. */
+  /** Waits for a request of the node that keeps every rule, or for its certificate; `yet` says what is missing. */
   const awaitRequest = (
     purpose: RequestPurpose,
+    yet: string,
   ): ((reference: SpecReference, node: string) => Promise<FoundRequest & { attempts: number }>) =>
     activity(log, async ({ signal }, reference, node) => {
       const context = await contexts.get(reference);
@@ -57,7 +58,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
           }
           if (purpose === 'serving' && (await hasCertificate(context, node, purpose, signal)))
             return { state: 'member' };
-          throw new NotYetError(`${node} has not asked for a ${purpose} certificate yet`);
+          throw new NotYetError(`${node} ${yet}`);
         },
         { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
       );
@@ -99,16 +100,19 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
      * Waits for the node's own request. One that breaks a rule which a machine can check is denied at once: nobody is
      * asked about it.
      */
-    awaitCertificateRequest: awaitRequest('client'),
+    awaitCertificateRequest: awaitRequest('client', 'has not asked for a client certificate yet'),
 
     /**
      * Waits until the node has the certificate that was approved. A kubelet that restarts before it has fetched it knows
      * its key no more, and asks again with another one: then that request is returned.
      */
-    awaitCertificate: awaitRequest('client'),
+    awaitCertificate: awaitRequest('client', 'has not fetched its client certificate yet'),
 
     /** Waits for the member's request for a serving certificate, the first or one that renews it. */
-    awaitServingRequest: awaitRequest('serving'),
+    awaitServingRequest: awaitRequest('serving', 'has not asked for a serving certificate yet'),
+
+    /** The same as {@link awaitCertificate} for the serving certificate; one that is renewed is there already. */
+    awaitServingCertificate: awaitRequest('serving', 'has not fetched its serving certificate yet'),
 
     /** Writes a decision into the cluster; only into the very request that it was made about. */
     decideCertificateRequest: activity(

@@ -54,20 +54,13 @@ export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): 
  * passes both end the join: the request is denied in the cluster and the token is taken back, so nothing stays open.
  */
 async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  const found = await long.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
-  if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'is a member already' };
-  let asked = found;
-  for (;;) {
-    const { request, byInventory } = asked;
-    const decision = byInventory
-      ? byRule(request, 'exact match with the spec (approvals.policy: inventory)')
-      : await run.decision(request, input.approvalDeadlineSeconds);
-    const outcome = await conclude(input, request, decision, found.attempts);
-    if (!patched('see-certificate-arrive')) return outcome;
-    const next = await long.awaitCertificate.executeWithOptions({ summary: step.title }, [input, input.host]);
-    if (next.state === 'member') return outcome;
-    asked = next;
-  }
+  return letIn(input, {
+    request: () => long.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]),
+    memberNote: 'is a member already',
+    ask: (request) => run.decision(request, input.approvalDeadlineSeconds),
+    arrivalPatch: 'see-certificate-arrive',
+    arrival: () => long.awaitCertificate.executeWithOptions({ summary: step.title }, [input, input.host]),
+  });
 }
 
 /**
@@ -75,16 +68,54 @@ async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNod
  * the request comes from that very node and has no other names than the cluster file's.
  */
 async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  const found = await long.awaitServingRequest.executeWithOptions({ summary: step.title }, [input, input.host]);
-  if (found.state === 'member') return { attempts: found.attempts, changed: 0, note: 'has its certificate already' };
-  const { request, byInventory } = found;
-  const approved = run.approvalOf(input.host);
-  const decision = byInventory
-    ? byRule(request, 'exact match with the spec (approvals.policy: inventory)')
-    : approved === undefined
-      ? await run.decision(request, input.approvalDeadlineSeconds)
-      : byRule(request, `asked by the node that ${approved.approver} approved, with names of the spec alone`);
-  return conclude(input, request, decision, found.attempts);
+  return letIn(input, {
+    request: () => long.awaitServingRequest.executeWithOptions({ summary: step.title }, [input, input.host]),
+    memberNote: 'has its certificate already',
+    ask: (request) => {
+      const approved = run.approvalOf(input.host);
+      return approved === undefined
+        ? run.decision(request, input.approvalDeadlineSeconds)
+        : Promise.resolve(
+            byRule(request, `asked by the node that ${approved.approver} approved, with names of the spec alone`),
+          );
+    },
+    arrivalPatch: 'see-serving-certificate-arrive',
+    arrival: () => long.awaitServingCertificate.executeWithOptions({ summary: step.title }, [input, input.host]),
+  });
+}
+
+type Found = Awaited<ReturnType<typeof long.awaitCertificateRequest>>;
+
+interface Gate {
+  readonly request: () => Promise<Found>;
+  /** What the record says of a node that needs no certificate. */
+  readonly memberNote: string;
+  /** Asks a person, unless one has answered already; undefined: nobody did within the deadline. */
+  readonly ask: (request: CertificateRequest) => Promise<Decision | undefined>;
+  /** Runs that began before the arrival was awaited go on without it. */
+  readonly arrivalPatch: string;
+  readonly arrival: () => Promise<Found>;
+}
+
+/**
+ * Decides about a node's request and sees its certificate arrive. A kubelet that restarts in between has lost its key
+ * and asks with another: that request is decided about too.
+ */
+async function letIn(input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
+  const first = await gate.request();
+  if (first.state === 'member') return { attempts: first.attempts, changed: 0, note: gate.memberNote };
+  let asked = first;
+  for (;;) {
+    const { request, byInventory } = asked;
+    const decision = byInventory
+      ? byRule(request, 'exact match with the spec (approvals.policy: inventory)')
+      : await gate.ask(request);
+    const outcome = await conclude(input, request, decision, first.attempts);
+    if (!patched(gate.arrivalPatch)) return outcome;
+    const next = await gate.arrival();
+    if (next.state === 'member') return outcome;
+    asked = next;
+  }
 }
 
 function byRule(request: CertificateRequest, why: string): Decision {

@@ -359,6 +359,34 @@ test('who approved a node is not asked again about its serving certificate', asy
   assert.match((decided as Decision | undefined)?.reason ?? '', /asked by the node that ada approved/);
 });
 
+test('a kubelet that lost its serving key before it had its certificate is let in without another question', async () => {
+  const again = { ...servingRequest, name: 'csr-serving-again', csrSha256: 'c'.repeat(64) };
+  let restarts = 1;
+  const mock = askingPeople({
+    ...asksToServe,
+    awaitServingCertificate: () =>
+      Promise.resolve(
+        restarts-- > 0
+          ? { state: 'asks', request: again, byInventory: false, attempts: 1 }
+          : { state: 'member', attempts: 1 },
+      ),
+  });
+  await stage().play(
+    'addNode',
+    mock,
+    async (play) => {
+      await asked(play);
+      await play.handle.signal(approveCsrSignal, approval);
+      await play.handle.result();
+    },
+    node01,
+  );
+  assert.deepEqual(
+    mock.callsOf('decideCertificateRequest').map(([, of]) => (of as typeof again).name),
+    [request.name, servingRequest.name, again.name],
+  );
+});
+
 test('a member that renews its serving certificate is asked about like any other request', async () => {
   const mock = askingPeople({
     ...asksToServe,

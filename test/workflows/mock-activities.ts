@@ -86,6 +86,7 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
       Promise.resolve({ state: 'asks', request: requestOf(node), byInventory: true, attempts: 1 }),
     awaitCertificate: () => Promise.resolve({ state: 'member', attempts: 1 }),
     awaitServingRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
+    awaitServingCertificate: () => Promise.resolve({ state: 'member', attempts: 1 }),
     decideCertificateRequest: () => Promise.resolve({ changed: 1, attempts: 1 }),
     awaitNodeReady: () => Promise.resolve(asItShould),
     revokeBootstrapToken: () => Promise.resolve(changing),
