@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
+import type { CertificateRequest } from '../../cluster/certificate-request.js';
 import type { Decision } from '../../workflows/approvals.js';
 import { approveCsrSignal, decideCsrUpdate, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
 import { mockActivities, requestOf } from './mock-activities.js';
@@ -267,16 +268,21 @@ test('by inventory nobody is asked, and the record says that a rule approved', a
   assert.match((decided as Decision).reason ?? '', /exact match with the spec/);
 });
 
+/** Instead of an approved certificate, another request arrives; then the certificate does. */
+function restartedOnce(again: CertificateRequest): Activities['awaitCertificate'] {
+  let restarts = 1;
+  return () =>
+    Promise.resolve(
+      restarts-- > 0
+        ? { state: 'asks', request: again, byInventory: false, attempts: 1 }
+        : { state: 'member', attempts: 1 },
+    );
+}
+
 test('a kubelet that lost its key before it had its certificate is let in by the same gate', async () => {
   const again = requestOf('node01', 2);
-  let restarts = 1;
   const mock = askingPeople({
-    awaitCertificate: () =>
-      Promise.resolve(
-        restarts-- > 0
-          ? { state: 'asks', request: again, byInventory: false, attempts: 1 }
-          : { state: 'member', attempts: 1 },
-      ),
+    awaitCertificate: restartedOnce(again),
   });
   await stage().play(
     'addNode',
@@ -361,15 +367,9 @@ test('who approved a node is not asked again about its serving certificate', asy
 
 test('a kubelet that lost its serving key before it had its certificate is let in without another question', async () => {
   const again = { ...servingRequest, name: 'csr-serving-again', csrSha256: 'c'.repeat(64) };
-  let restarts = 1;
   const mock = askingPeople({
     ...asksToServe,
-    awaitServingCertificate: () =>
-      Promise.resolve(
-        restarts-- > 0
-          ? { state: 'asks', request: again, byInventory: false, attempts: 1 }
-          : { state: 'member', attempts: 1 },
-      ),
+    awaitServingCertificate: restartedOnce(again),
   });
   await stage().play(
     'addNode',
