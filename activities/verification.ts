@@ -87,7 +87,7 @@ export async function checkCluster(
         inFirst('Service by its cluster IP', get(`http://${service?.spec?.clusterIP ?? ''}/`)),
         inFirst('Service by its name', get(`http://myapp.${NAMESPACE}.svc.${spec.network.dnsDomain}/`)),
         inFirst('DNS of kube-dns', ['nslookup', `kube-dns.kube-system.svc.${spec.network.dnsDomain}`]),
-        ...addonChecks(context, nodes.length, signal),
+        ...addonChecks(context, nodes, signal),
       ]),
       Promise.all(
         onNodes.map(({ name, address }) => inFirst(`NodePort on ${name}`, get(`http://${address}:${nodePort}/`))),
@@ -113,7 +113,11 @@ export async function checkCluster(
 }
 
 /** Whether what the deployer put into the cluster is as healthy as it was meant to be. */
-function addonChecks({ spec, kubernetes }: ClusterContext, nodes: number, signal: AbortSignal): Promise<Check>[] {
+function addonChecks(
+  { spec, kubernetes }: ClusterContext,
+  nodes: readonly { readonly name: string }[],
+  signal: AbortSignal,
+): Promise<Check>[] {
   const workloads = manifestSets
     .flatMap((set) => manifestSet(set, spec))
     .filter(({ kind }) => kind === 'DaemonSet' || kind === 'Deployment');
@@ -129,7 +133,9 @@ function addonChecks({ spec, kubernetes }: ClusterContext, nodes: number, signal
             'metrics of every node',
             async () => {
               const measured = await kubernetes.list('metrics.k8s.io/v1beta1', 'NodeMetrics');
-              return measured.length >= nodes ? undefined : `${measured.length} of ${nodes} nodes have metrics`;
+              const known = new Set(measured.map(({ metadata }) => metadata?.name));
+              const missing = nodes.map(({ name }) => name).filter((name) => !known.has(name));
+              return missing.length === 0 ? undefined : `none of ${missing.join(', ')}`;
             },
             signal,
             PODS_DEADLINE_MS,
