@@ -13,7 +13,7 @@ apt() {
 
 # What an apply that was killed in the middle left half done. Asked for without a look: dpkg --audit does not tell that
 # dpkg's own journal was left open, with which apt refuses to begin.
-finish_interrupted() { dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'; }
+finish_interrupted() { to_the_end dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'; }
 
 # note_packages NAME...
 note_packages() {
@@ -25,7 +25,7 @@ install_online() {
   apt update || fail 'cannot read the package source of the distribution'
   # All that would come with them: one that is only upgraded has its old version in brackets.
   note_packages $(apt -s install --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
-  apt install --no-install-recommends "$@" || fail "cannot install $*"
+  to_the_end apt install --no-install-recommends "$@" || fail "cannot install $*"
 }
 
 # check FILE SHA256
@@ -42,7 +42,7 @@ install_files() {
   done
   journal_written
   set -- ${PACKAGE_SPOOL}/*.deb
-  [ ! -e "$1" ] || apt install --no-install-recommends "$@" || fail 'cannot install the packages that were sent'
+  [ ! -e "$1" ] || to_the_end apt install --no-install-recommends "$@" || fail 'cannot install the packages that were sent'
   rm -rf ${PACKAGE_SPOOL}
 }
 `;

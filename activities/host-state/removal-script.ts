@@ -99,7 +99,7 @@ uninstall() {
   [ $# -gt 0 ] || return 0
   echo "removing the packages $*"
   # What an interrupted run left half done, if it can be done; others' packages may have reasons of their own.
-  dpkg --configure -a
+  to_the_end dpkg --configure -a
   tries=0
   until output=$(dpkg --force-remove-reinstreq "--$how" "$@" 2>&1); do
     case $output in *'frontend lock'*) ;; *) break ;; esac

@@ -41,6 +41,16 @@ else
   sha256() { sha256sum | cut -d ' ' -f 1; }
 fi
 
+# to_the_end COMMAND...: what it says is passed on once it has ended. A program that speaks to a session which is gone
+# ends by SIGPIPE; when that is systemctl in a maintainer script, the script goes on without what it was called for
+# (deb-systemd-helper enable ... || true), and the package counts as installed.
+to_the_end() {
+  heard=$("$@" 2>&1)
+  code=$?
+  [ -z "$heard" ] || printf '%s\n' "$heard" >&2
+  return "$code"
+}
+
 # exists PATH: of whatever kind, a link to nowhere too
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 

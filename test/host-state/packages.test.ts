@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageFunctions } from '../../activities/host-state/apply-script.js';
-import { PACKAGE_SPOOL } from '../../activities/host-state/shell.js';
+import { call, PACKAGE_SPOOL, script } from '../../activities/host-state/shell.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
+
+const noJournal = 'note_package() { :; }; journal_written() { :; }\n';
 
 /** The functions of the script against dpkg's records in a directory of the test's own, with apt and journal left out. */
 async function onHost(t: TestContext, statuses: Record<string, string>): Promise<{ spool: string; run: () => string }> {
@@ -27,15 +30,14 @@ async function onHost(t: TestContext, statuses: Record<string, string>): Promise
     await writeFile(join(tree, 'DEBIAN', 'control'), control(name));
     execFileSync('dpkg-deb', ['--build', '--root-owner-group', tree, join(spool, `${name}.deb`)]);
   }
-  const script = [
-    packageFunctions.replaceAll(PACKAGE_SPOOL, spool),
-    'fail() { echo "$*" >&2; exit 1; }',
-    'note_package() { :; }; journal_written() { :; }',
-    'apt() { for word; do case $word in *.deb) echo "${word##*/}" ;; esac; done; }',
-    'install_files',
-  ].join('\n');
+  const input = script(
+    packageFunctions.replaceAll(PACKAGE_SPOOL, spool) +
+      noJournal +
+      'apt() { for word; do case $word in *.deb) echo "${word##*/}" ;; esac; done; }',
+    [call('install_files')],
+  );
   const run = (): string =>
-    execFileSync('sh', ['-s'], { input: script, env: { ...process.env, DPKG_ADMINDIR: records }, encoding: 'utf8' });
+    spawnSync('sh', ['-s'], { input, env: { ...process.env, DPKG_ADMINDIR: records }, encoding: 'utf8' }).stderr;
   return { spool, run };
 }
 
@@ -53,4 +55,22 @@ test('a package that was killed while it was unpacked is installed from its file
 test('when every package is whole, nothing is installed', async (t) => {
   const { run } = await onHost(t, { whole: 'ok installed' });
   assert.equal(run(), '');
+});
+
+test('a package whose session is gone while it is set up lacks nothing of it in the end', async (t) => {
+  const link = join(await temporaryDirectory(t), 'multi-user.target.wants');
+  const input = script(
+    packageFunctions +
+      noJournal +
+      // What a maintainer script does about its unit; systemctl says so and is not looked after.
+      'apt() { [ "$1" != install ] || { sleep 1; sh -c \'echo Created "$1"; : >"$1"\' sh "$LINK" || true; }; }',
+    ['echo begun', call('install_online', 'haproxy')],
+  );
+  const child = spawn('sh', ['-s'], { env: { ...process.env, LINK: link } });
+  child.stdin.end(input);
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  child.stderr.destroy();
+  await once(child, 'exit');
+  await access(link);
 });
