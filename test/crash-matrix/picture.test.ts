@@ -20,7 +20,7 @@ const plain: Picture = {
   hosts: Object.fromEntries(hosts.map((name) => [name, host])),
   cluster: {
     etcd: ['1, started, master01'],
-    requests: ['system:bootstrap:a: Approved, issued'],
+    requests: ['node01, asked by system:bootstrap:a: Approved, issued'],
     objects: ['Namespace /default generation 0'],
     pods: ['kube-system pod of ReplicaSet coredns: Running', 'kube-system pod of ReplicaSet coredns: Running'],
     nodes: ['node01: Ready True'],
@@ -63,6 +63,17 @@ test('a unit that was started twice is told, but not on a host that was itself s
   assert.deepEqual(other({ starts: undefined }), []);
 });
 
+test('a second request is told, but not of a node whose host was started again', () => {
+  const requests = [...plain.cluster.requests, ...plain.cluster.requests];
+  const twice = (change: Partial<HostPicture>): string[] =>
+    differences(plain, {
+      hosts: { ...plain.hosts, node01: { ...host, ...change } },
+      cluster: { ...plain.cluster, requests },
+    });
+  assert.deepEqual(twice({}), ['cluster requests: new node01, asked by system:bootstrap:a: Approved, issued']);
+  assert.deepEqual(twice({ starts: undefined }), []);
+});
+
 test('leftovers are wrong even if an undisturbed run had them too', () => {
   const dirty = { ...host, partial: ['/etc/.a.ha-kubernetes-new'], failedUnits: ['x.service'], orphans: ['12 sh -s'] };
   const picture = { ...plain, hosts: { ...plain.hosts, node01: dirty } };
@@ -77,12 +88,12 @@ test('a second issue, an open request and a token that is left are wrong in ever
   const cluster = {
     ...plain.cluster,
     secrets: ['admin/1.pem', 'admin/2.pem'],
-    requests: ['system:bootstrap:a: Pending'],
+    requests: ['node01, asked by system:bootstrap:a: Pending'],
     tokens: ['Secret kube-system/bootstrap-token-a generation 0'],
   };
   assert.deepEqual(differences({ ...plain, cluster }, { ...plain, cluster }), [
     'a bootstrap token is left: Secret kube-system/bootstrap-token-a generation 0',
     'issued more than once: admin/2.pem',
-    'an open request: system:bootstrap:a: Pending',
+    'an open request: node01, asked by system:bootstrap:a: Pending',
   ]);
 });

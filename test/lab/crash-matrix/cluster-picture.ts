@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseCertificateRequest } from '../../../activities/certificates/csr.js';
 import { etcdctl } from '../../../cluster/components/etcd.js';
 import type { LabRun } from '../harness.js';
 import { CLUSTER } from './disturbed-run.js';
@@ -8,7 +9,7 @@ import { CLUSTER } from './disturbed-run.js';
 export interface ClusterPicture {
   /** Name, id and peer address of each member. */
   readonly etcd: readonly string[];
-  /** Who asked for a certificate, and what became of it. */
+  /** For which node, who asked for a certificate, and what became of it. */
   readonly requests: readonly string[];
   /** Kind, name and generation. */
   readonly objects: readonly string[];
@@ -30,7 +31,11 @@ interface Listed {
     readonly labels?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly { readonly kind: string; readonly name: string }[];
   };
-  readonly spec?: { readonly username?: string; readonly taints?: readonly { readonly key: string }[] };
+  readonly spec?: {
+    readonly request?: string;
+    readonly username?: string;
+    readonly taints?: readonly { readonly key: string }[];
+  };
   readonly status?: {
     readonly certificate?: string;
     readonly phase?: string;
@@ -81,7 +86,9 @@ function request({ spec, status }: Listed): string {
       .map(({ type }) => type)
       .sort()
       .join(' ') || 'Pending';
-  return `${spec?.username ?? ''}: ${conditions}${status?.certificate === undefined ? '' : ', issued'}`;
+  const { subject } = parseCertificateRequest(Buffer.from(spec?.request ?? '', 'base64').toString());
+  const node = subject.commonName.replace('system:node:', '');
+  return `${node}, asked by ${spec?.username ?? ''}: ${conditions}${status?.certificate === undefined ? '' : ', issued'}`;
 }
 
 function object({ kind, type, metadata: { namespace = '', name, generation = 0 } }: Listed): string {

@@ -44,9 +44,22 @@ export function differences(undisturbed: Picture, picture: Picture): string[] {
       if (before === undefined || after === undefined) return [`${host}: there is no picture`];
       return [...changed(before, after), ...leftovers(after)].map((line) => `${host} ${line}`);
     }),
-    ...changed(undisturbed.cluster, picture.cluster).map((line) => `cluster ${line}`),
+    ...changed(undisturbed.cluster, { ...picture.cluster, requests: onceEach(picture) }).map(
+      (line) => `cluster ${line}`,
+    ),
     ...rules(picture.cluster),
   ];
+}
+
+/**
+ * A kubelet keeps the key of a request in its memory until it has the certificate, so that of a host which was started
+ * again may have asked a second time.
+ */
+function onceEach({ hosts: pictures, cluster: { requests } }: Picture): string[] {
+  const startedAgain = hosts.filter((host) => pictures[host]?.starts === undefined);
+  return requests.filter(
+    (line, index) => requests.indexOf(line) === index || !startedAgain.some((host) => line.startsWith(`${host}, `)),
+  );
 }
 
 /** What is true of every cluster after a deployment, whatever another one looks like. */
