@@ -53,6 +53,8 @@ const varyingContents: readonly RegExp[] = [
   /^\/var\/lib\/kubelet\/pki\//,
   // Components of a host write into it at once; see the picture's own lines about it.
   new RegExp(`^${UNDO_DIRECTORY}/records$`),
+  // The day on which an account was made, for one; the picture's lines about accounts have the rest.
+  /^\/etc\/shadow-?$/,
   // The kubelet's own notes about its pods, by their ids.
   /^\/var\/lib\/kubelet\/(actuated|allocated)_pods_state$/,
   // The distribution's own notes of when it did what, and in which order.
@@ -89,6 +91,7 @@ fi
 sort -u ${UNDO_DIRECTORY}/records | about undo
 getent passwd | cut -d : -f 1,6,7 | about accounts
 getent group | cut -d : -f 1,4 | about accounts
+getent shadow | cut -d : -f 1,2,4- | about accounts
 dpkg-query -W -f '${packageFormat}' | about packages
 if command -v ctr >/dev/null; then
   ctr -n k8s.io images ls -q | about images
