@@ -54,12 +54,12 @@ export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): 
  * passes both end the join: the request is denied in the cluster and the token is taken back, so nothing stays open.
  */
 async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  return letIn(input, {
-    request: () => long.awaitCertificateRequest.executeWithOptions({ summary: step.title }, [input, input.host]),
+  return letIn(step, input, {
+    request: long.awaitCertificateRequest,
     memberNote: 'is a member already',
     ask: (request) => run.decision(request, input.approvalDeadlineSeconds),
     arrivalPatch: 'see-certificate-arrive',
-    arrival: () => long.awaitCertificate.executeWithOptions({ summary: step.title }, [input, input.host]),
+    arrival: long.awaitCertificate,
   });
 }
 
@@ -68,8 +68,8 @@ async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNod
  * the request comes from that very node and has no other names than the cluster file's.
  */
 async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  return letIn(input, {
-    request: () => long.awaitServingRequest.executeWithOptions({ summary: step.title }, [input, input.host]),
+  return letIn(step, input, {
+    request: long.awaitServingRequest,
     memberNote: 'has its certificate already',
     ask: (request) => {
       const approved = run.approvalOf(input.host);
@@ -80,29 +80,29 @@ async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInp
           );
     },
     arrivalPatch: 'see-serving-certificate-arrive',
-    arrival: () => long.awaitServingCertificate.executeWithOptions({ summary: step.title }, [input, input.host]),
+    arrival: long.awaitServingCertificate,
   });
 }
 
-type Found = Awaited<ReturnType<typeof long.awaitCertificateRequest>>;
-
 interface Gate {
-  readonly request: () => Promise<Found>;
+  readonly request: typeof long.awaitCertificateRequest;
   /** What the record says of a node that needs no certificate. */
   readonly memberNote: string;
   /** Asks a person, unless one has answered already; undefined: nobody did within the deadline. */
   readonly ask: (request: CertificateRequest) => Promise<Decision | undefined>;
   /** Runs that began before the arrival was awaited go on without it. */
   readonly arrivalPatch: string;
-  readonly arrival: () => Promise<Found>;
+  readonly arrival: typeof long.awaitCertificateRequest;
 }
 
 /**
  * Decides about a node's request and sees its certificate arrive. A kubelet that restarts in between has lost its key
  * and asks with another: that request is decided about too.
  */
-async function letIn(input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
-  const first = await gate.request();
+async function letIn(step: Step, input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
+  const found = (wait: Gate['request']): ReturnType<Gate['request']> =>
+    wait.executeWithOptions({ summary: step.title }, [input, input.host]);
+  const first = await found(gate.request);
   if (first.state === 'member') return { attempts: first.attempts, changed: 0, note: gate.memberNote };
   let asked = first;
   for (;;) {
@@ -112,7 +112,7 @@ async function letIn(input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
       : await gate.ask(request);
     const outcome = await conclude(input, request, decision, first.attempts);
     if (!patched(gate.arrivalPatch)) return outcome;
-    const next = await gate.arrival();
+    const next = await found(gate.arrival);
     if (next.state === 'member') return outcome;
     asked = next;
   }

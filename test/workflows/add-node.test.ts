@@ -31,6 +31,12 @@ async function asked({ until }: Pick<Play<'addNode'>, 'until'>, of?: WorkflowHan
   await until(({ approvals }) => approvals.pending.some(({ node }) => node === 'node01'), of);
 }
 
+/** Answers the first request of node01 as a person does. */
+async function approveOnceAsked(play: Play<'addNode'>): Promise<void> {
+  await asked(play);
+  await play.handle.signal(approveCsrSignal, approval);
+}
+
 test('a node joins once a person approves its request by signal', async () => {
   const mock = askingPeople();
   await stage().play(
@@ -137,8 +143,7 @@ test('the first decision counts: the same once more changes nothing, a contrary 
     'addNode',
     mock,
     async (play) => {
-      await asked(play);
-      await play.handle.signal(approveCsrSignal, approval);
+      await approveOnceAsked(play);
       await play.handle.signal(approveCsrSignal, approval);
       await play.handle.signal(approveCsrSignal, { ...denial, approver: 'bob' });
       await play.step('node-ready:node01', 'running');
@@ -177,8 +182,7 @@ test('a decision that comes before the request is refused: nobody has seen yet w
       const { approvals } = await play.until(({ approvals: { refused } }) => refused.length > 0);
       assert.equal(approvals.refused[0]?.why, 'node01 has no request waiting; waiting: none');
       arrive();
-      await asked(play);
-      await play.handle.signal(approveCsrSignal, approval);
+      await approveOnceAsked(play);
       await play.handle.result();
     },
     node01,
@@ -288,8 +292,7 @@ test('a kubelet that lost its key before it had its certificate is let in by the
     'addNode',
     mock,
     async (play) => {
-      await asked(play);
-      await play.handle.signal(approveCsrSignal, approval);
+      await approveOnceAsked(play);
       await play.until(({ approvals }) => approvals.pending.some(({ csrSha256 }) => csrSha256 === again.csrSha256));
       await play.handle.signal(approveCsrSignal, { ...approval, csrSha256: again.csrSha256 });
       await play.handle.result();
@@ -324,8 +327,7 @@ test('an approval that the cluster does not take is held, and a retry does not a
     'addNode',
     mock,
     async (play) => {
-      await asked(play);
-      await play.handle.signal(approveCsrSignal, approval);
+      await approveOnceAsked(play);
       assert.equal((await play.step('approve-csr:node01', 'held')).problem, 'the request is gone');
       down = false;
       await play.handle.signal(retryStepSignal, 'approve-csr:node01');
@@ -353,8 +355,7 @@ test('who approved a node is not asked again about its serving certificate', asy
     'addNode',
     mock,
     async (play) => {
-      await asked(play);
-      await play.handle.signal(approveCsrSignal, approval);
+      await approveOnceAsked(play);
       const { steps } = await play.handle.result();
       assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by inventory');
     },
@@ -375,8 +376,7 @@ test('a kubelet that lost its serving key before it had its certificate is let i
     'addNode',
     mock,
     async (play) => {
-      await asked(play);
-      await play.handle.signal(approveCsrSignal, approval);
+      await approveOnceAsked(play);
       await play.handle.result();
     },
     node01,
