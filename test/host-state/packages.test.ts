@@ -36,8 +36,12 @@ async function onHost(t: TestContext, statuses: Record<string, string>): Promise
       'apt() { for word; do case $word in *.deb) echo "${word##*/}" ;; esac; done; }',
     [call('install_files')],
   );
-  const run = (): string =>
-    spawnSync('sh', ['-s'], { input, env: { ...process.env, DPKG_ADMINDIR: records }, encoding: 'utf8' }).stderr;
+  const run = (): string => {
+    const env = { ...process.env, DPKG_ADMINDIR: records };
+    const { status, stderr } = spawnSync('sh', ['-s'], { input, env, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return stderr;
+  };
   return { spool, run };
 }
 
