@@ -167,6 +167,7 @@ interface RunningPod {
   readonly address: string;
 }
 
+/** The test pods in the order of their nodes, so that every check asks from the same one. */
 async function runningPods(kubernetes: KubernetesApi, replicas: number): Promise<RunningPod[]> {
   const pods = await kubernetes.list<V1Pod>('v1', 'Pod', { namespace: NAMESPACE });
   const ready = pods.filter((pod) =>
@@ -175,11 +176,13 @@ async function runningPods(kubernetes: KubernetesApi, replicas: number): Promise
   if (ready.length < replicas) {
     throw new NotYetError(`${ready.length} of ${replicas} test pods are ready: ${pods.map(stateOf).join('; ')}`);
   }
-  return ready.map((pod) => ({
-    name: pod.metadata?.name ?? '',
-    node: pod.spec?.nodeName ?? '',
-    address: pod.status?.podIP ?? '',
-  }));
+  return ready
+    .map((pod) => ({
+      name: pod.metadata?.name ?? '',
+      node: pod.spec?.nodeName ?? '',
+      address: pod.status?.podIP ?? '',
+    }))
+    .toSorted((a, b) => (a.node < b.node ? -1 : 1));
 }
 
 function stateOf(pod: V1Pod): string {
@@ -216,7 +219,8 @@ async function execute(
     output.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-200)));
     return new Promise<string | undefined>((resolve, reject) => {
       const ended = ({ status }: V1Status): void => {
-        resolve(status === 'Success' ? undefined : text.trim() || 'the command failed');
+        // nslookup says more than a line, and a problem is one.
+        resolve(status === 'Success' ? undefined : text.trim().replaceAll(/\s+/g, ' ') || 'the command failed');
       };
       new Exec(config).exec(NAMESPACE, pod, 'myapp', [...command], output, output, null, false, ended).catch(reject);
     });
