@@ -51,7 +51,7 @@ const varyingContents: readonly RegExp[] = [
   /^\/etc\/(etcd|kubernetes)\/pki\//,
   /^\/etc\/kubernetes\/([a-z-]+\.conf|encryption\.yaml)$/,
   /^\/var\/lib\/kubelet\/pki\//,
-  // Components of a host write into it at once; see the picture's own lines about it.
+  // Lines come in the order in which components were applied, and once more after a kill; see the picture's own lines.
   new RegExp(`^${UNDO_DIRECTORY}/records$`),
   // The day on which an account was made, for one; the picture's lines about accounts have the rest.
   /^\/etc\/shadow-?$/,
@@ -61,12 +61,13 @@ const varyingContents: readonly RegExp[] = [
   /^\/var\/lib\/dpkg\/status-old$/,
   /^\/var\/log\//,
   /^\/var\/cache\/(apt\/.*\.bin|ldconfig\/aux-cache)$/,
-  // Lines come in the order in which components were applied, and once more after a kill.
-  /^\/var\/lib\/ha-kubernetes\/undo\/records$/,
 ];
 
 /** In the names of the certificates that a kubelet was issued. */
 const kubeletDate = /(?<=kubelet-(client|server)-)\d{4}(-\d{2}){5}(?=\.pem)/g;
+
+/** Records of what lab hosts share, as they share a kernel: the first deployment on a machine alone finds it unset. */
+const sharedSysctl = /^sysctl (?!net\.)/;
 
 /** Units of pods, named by their ids. */
 const podUnits = /^(cri-containerd-|kubepods-)/;
@@ -125,7 +126,7 @@ export async function hostPicture(lab: LabRun, host: string): Promise<HostPictur
     }),
     units: about('units').filter((line) => !podUnits.test(line)),
     starts: starts.includes('known') ? starts : undefined,
-    undo: about('undo'),
+    undo: about('undo').filter((line) => !sharedSysctl.test(line)),
     accounts: about('accounts'),
     packages: about('packages'),
     images: about('images'),
