@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, createWriteStream } from 'node:fs';
 import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { execa } from 'execa';
+import { lateDoor, portOf } from './late-door.js';
 import { commandLines } from './secret-scanner.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -60,6 +61,7 @@ export class LabRun {
   private worker: Spawned | undefined;
   private secondWorker: Spawned | undefined;
   private temporal: Spawned | undefined;
+  private workersDoor: Server | undefined;
   private readonly closing = new AbortController();
   private readonly listeners: ((line: LogLine) => void)[] = [];
 
@@ -69,7 +71,8 @@ export class LabRun {
     private readonly environment: NodeJS.ProcessEnv,
   ) {}
 
-  static async start(): Promise<LabRun> {
+  /** @param options - lateWorker: what the worker says to Temporal arrives a moment late; see {@link lateDoor} */
+  static async start(options: { readonly lateWorker?: boolean } = {}): Promise<LabRun> {
     const before = await lab(['status', '--json']);
     const hosts = JSON.parse(before.stdout || '[]') as { name: string }[];
     if (hosts.length > 0) {
@@ -85,6 +88,7 @@ export class LabRun {
     try {
       await must(lab(['up']));
       await run.startTemporal();
+      if (options.lateWorker === true) run.workersDoor = await lateDoor(port);
       await run.startWorker();
     } catch (error) {
       await run.close();
@@ -196,7 +200,12 @@ export class LabRun {
   /** Starts the worker, with another state store if one is named. */
   async startWorker(home?: string): Promise<void> {
     if (home !== undefined) this.environment['HA_KUBERNETES_HOME'] = home;
-    this.worker = this.spawn('worker', workerProgram, []);
+    this.worker = this.spawn(
+      'worker',
+      workerProgram,
+      [],
+      this.workersDoor === undefined ? {} : { TEMPORAL_ADDRESS: `127.0.0.1:${portOf(this.workersDoor)}` },
+    );
     this.worker.lines.on('line', (text) => {
       const line = parseLine(text);
       for (const listener of this.listeners) listener(line);
@@ -263,13 +272,15 @@ export class LabRun {
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.all([...this.processes].map(end));
+    this.workersDoor?.close();
     const down = await lab(['down']);
     await rm(this.directory, { recursive: true, force: true });
     if (down.exitCode !== 0) throw new Error(`lab down failed: ${down.stderr}`);
   }
 
-  private spawn(name: string, program: string, args: readonly string[]): Spawned {
-    const child = spawn(program, args, { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  private spawn(name: string, program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Spawned {
+    const env = { ...this.environment, ...environment };
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(this.directory, `${name}.log`), { flags: 'a' });
     child.stdout.pipe(log);
     child.stderr.pipe(log);
@@ -349,7 +360,7 @@ function parseLine(text: string): LogLine {
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   await new Promise((resolve) => server.close(resolve));
   return port;
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import { parse, stringify } from 'yaml';
 import { seedVersion } from '../../lab/mirror/plans/index.js';
 import type { StepRecord } from '../../workflows/dag.js';
 import { lab, LabRun, mirrorOf, must, type Outcome } from './harness.js';
+import { portOf } from './late-door.js';
 
 /**
  * One deployment that is aborted in the middle, and then meets everything that commonly goes wrong on hosts: each
@@ -104,7 +104,7 @@ before(async () => {
   await new Promise<void>((resolve) => mirror.listen(0, '127.0.0.1', resolve));
   file = await run.clusterFile(seedVersion, '--without', 'node03', '--approvals', 'inventory');
   const spec = parse(await readFile(file, 'utf8')) as { artifacts: { mirror: string } };
-  spec.artifacts.mirror = `http://127.0.0.1:${(mirror.address() as AddressInfo).port}`;
+  spec.artifacts.mirror = `http://127.0.0.1:${portOf(mirror)}`;
   await writeFile(file, stringify(spec));
 });
 

@@ -1,0 +1,26 @@
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+
+/** Longer than it takes to hear what the worker logs and to kill it. */
+const LATE_MS = 50;
+
+/**
+ * Opens a port that leads to another one of this machine, where everything arrives a moment late: what a sender said last
+ * is lost when it is killed. So a workflow task can be met that is over as soon as it is heard of.
+ */
+export async function lateDoor(port: number): Promise<Server> {
+  const door = createServer((from) => {
+    const to = connect(port, '127.0.0.1');
+    to.pipe(from);
+    // Timers of the same length end in the order in which they began.
+    from.on('data', (bytes) => setTimeout(() => to.destroyed || to.write(bytes), LATE_MS));
+    from.on('close', () => to.destroy());
+    for (const socket of [from, to]) socket.on('error', () => from.destroy());
+  });
+  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+  return door;
+}
+
+/** The port of a server that listens. */
+export function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
