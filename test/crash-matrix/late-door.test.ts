@@ -45,6 +45,6 @@ test('what a sender said last is lost with it', async () => {
   socket.write('said');
   await once(socket, 'data');
   socket.end(' and lost');
-  await delay(200);
+  await delay(600);
   assert.equal(heard, 'said');
 });
