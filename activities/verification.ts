@@ -19,6 +19,7 @@ import { NotYetError } from './activity.js';
 import { nodeStates, requireEveryApiServer, until } from './control-plane.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
 import { findStuck } from './service-route.js';
+import { lastWords } from './ssh/errors.js';
 
 export interface Check {
   readonly name: string;
@@ -219,8 +220,7 @@ async function execute(
     output.on('data', (chunk: Buffer) => (text = (text + chunk.toString()).slice(-200)));
     return new Promise<string | undefined>((resolve, reject) => {
       const ended = ({ status }: V1Status): void => {
-        // nslookup says more than a line, and a problem is one.
-        resolve(status === 'Success' ? undefined : text.trim().replaceAll(/\s+/g, ' ') || 'the command failed');
+        resolve(status === 'Success' ? undefined : (lastWords(text) ?? 'the command failed'));
       };
       new Exec(config).exec(NAMESPACE, pod, 'myapp', [...command], output, output, null, false, ended).catch(reject);
     });
