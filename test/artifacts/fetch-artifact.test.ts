@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import { ArtifactCache } from '../../activities/artifacts/artifact-cache.js';
 import { ArtifactError } from '../../activities/artifacts/artifact-error.js';
 import { fetchArtifact, type FetchProgress } from '../../activities/artifacts/fetch-artifact.js';
 import { type Artifact, mirrorPath } from '../../cluster/artifacts.js';
+import { freePort } from '../support/loopback.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { mirrorServer } from './mirror-server.js';
 
@@ -189,11 +189,7 @@ test('a redirect is followed, and its address, which may be signed, is in no err
 
 test('a connection that is refused is retryable', async (t) => {
   const { cache } = await newCache(t);
-  const placeholder = createServer().listen(0, '127.0.0.1');
-  await once(placeholder, 'listening');
-  const { port } = placeholder.address() as { port: number };
-  placeholder.close();
-  await once(placeholder, 'close');
+  const port = await freePort();
   const error = await failure(fetchArtifact(artifact, { cache, mirror: `http://127.0.0.1:${port}` }));
   assert.equal(error.retryable, true);
   assert.match(error.message, /connection failed \(ECONNREFUSED\)/);

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { listen } from '../support/loopback.js';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -17,13 +17,10 @@ export async function mirrorServer(t: TestContext, answer: Answer): Promise<Mirr
     requests.push(request.url ?? '');
     answer(request, response);
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
+  const port = await listen(server);
   t.after(() => {
     server.closeAllConnections();
     server.close();
   });
-  const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, requests };
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { freePort } from '../support/loopback.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -16,22 +16,12 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** A port of this machine on which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
-}
-
 /** Runs a client as a user does, with a state store of its own and no Temporal server to reach. */
 async function run(t: TestContext, client: string, ...args: string[]): Promise<Ended> {
   const { exitCode, stdout, stderr } = await execa('node', [join(root, `dist/client/${client}.js`), ...args], {
     env: {
       HA_KUBERNETES_HOME: await temporaryDirectory(t),
-      TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
+      TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}`,
     },
     stdin: 'ignore',
     reject: false,
@@ -137,7 +127,7 @@ test('destroy asks for the name of the cluster on a terminal, and goes on with t
     const { exitCode, stdout } = await execa('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
       env: {
         HA_KUBERNETES_HOME: await temporaryDirectory(t),
-        TEMPORAL_ADDRESS: `127.0.0.1:${await closedPort()}`,
+        TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}`,
       },
       input: answer,
       reject: false,

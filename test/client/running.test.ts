@@ -8,7 +8,7 @@ import { execa } from 'execa';
 import { watch } from '../../client/progress.js';
 import { NoWorkerError, wholeStatus } from '../../client/run-status.js';
 import { clusterWorkflowId, TASK_QUEUE } from '../../workflows/messages.js';
-import { freePort } from '../ssh/loopback-sshd.js';
+import { freePort } from '../support/loopback.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { temporalProgram } from '../workflows/temporal-programs.js';
 

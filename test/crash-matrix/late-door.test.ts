@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lateDoor, portOf } from '../lab/late-door.js';
+import { lateDoor, type LateDoor } from '../lab/late-door.js';
+import { listen } from '../support/loopback.js';
 
 let server: Server;
-let door: Server;
+let door: LateDoor;
 let heard: string;
 
 before(async () => {
@@ -16,9 +17,8 @@ before(async () => {
       socket.write('yes');
     });
     socket.on('error', () => undefined);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  door = await lateDoor(portOf(server));
+  });
+  door = await lateDoor(await listen(server));
 });
 
 after(() => {
@@ -28,7 +28,7 @@ after(() => {
 
 test('everything arrives through a late door in its order, and is answered', { timeout: 10_000 }, async () => {
   heard = '';
-  const socket = connect(portOf(door), '127.0.0.1');
+  const socket = connect(door.port, '127.0.0.1');
   socket.write('one ');
   await delay(5);
   socket.write('two');
@@ -41,7 +41,7 @@ test('everything arrives through a late door in its order, and is answered', { t
 
 test('what a sender said last is lost with it', async () => {
   heard = '';
-  const socket = connect(portOf(door), '127.0.0.1');
+  const socket = connect(door.port, '127.0.0.1');
   socket.write('said');
   await once(socket, 'data');
   socket.end(' and lost');

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, createWriteStream } from 'node:fs';
 import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -9,7 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Connection, WorkflowClient } from '@temporalio/client';
 import { execa } from 'execa';
-import { lateDoor, portOf } from './late-door.js';
+import { freePort } from '../support/loopback.js';
+import { lateDoor, type LateDoor } from './late-door.js';
 import { commandLines } from './secret-scanner.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -61,7 +61,7 @@ export class LabRun {
   private worker: Spawned | undefined;
   private secondWorker: Spawned | undefined;
   private temporal: Spawned | undefined;
-  private workersDoor: Server | undefined;
+  private workersDoor: LateDoor | undefined;
   private readonly closing = new AbortController();
   private readonly listeners: ((line: LogLine) => void)[] = [];
 
@@ -204,7 +204,7 @@ export class LabRun {
       'worker',
       workerProgram,
       [],
-      this.workersDoor === undefined ? {} : { TEMPORAL_ADDRESS: `127.0.0.1:${portOf(this.workersDoor)}` },
+      this.workersDoor === undefined ? {} : { TEMPORAL_ADDRESS: `127.0.0.1:${this.workersDoor.port}` },
     );
     this.worker.lines.on('line', (text) => {
       const line = parseLine(text);
@@ -355,14 +355,6 @@ function parseLine(text: string): LogLine {
   } catch {
     return { msg: text };
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function temporalCli(): Promise<string> {

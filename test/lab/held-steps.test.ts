@@ -8,8 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { seedVersion } from '../../lab/mirror/plans/index.js';
 import type { StepRecord } from '../../workflows/dag.js';
+import { listen } from '../support/loopback.js';
 import { lab, LabRun, mirrorOf, must, type Outcome } from './harness.js';
-import { portOf } from './late-door.js';
 
 /**
  * One deployment that is aborted in the middle, and then meets everything that commonly goes wrong on hosts: each
@@ -101,10 +101,10 @@ before(async () => {
       .on('error', () => response.writeHead(404).end())
       .pipe(response);
   });
-  await new Promise<void>((resolve) => mirror.listen(0, '127.0.0.1', resolve));
+  const port = await listen(mirror);
   file = await run.clusterFile(seedVersion, '--without', 'node03', '--approvals', 'inventory');
   const spec = parse(await readFile(file, 'utf8')) as { artifacts: { mirror: string } };
-  spec.artifacts.mirror = `http://127.0.0.1:${portOf(mirror)}`;
+  spec.artifacts.mirror = `http://127.0.0.1:${port}`;
   await writeFile(file, stringify(spec));
 });
 

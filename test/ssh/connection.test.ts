@@ -6,7 +6,8 @@ import { SshPool } from '../../activities/ssh/connection-pool.js';
 import type { NewHostKey } from '../../activities/ssh/connection.js';
 import type { RemoteError } from '../../activities/ssh/errors.js';
 import type { SshTarget } from '../../activities/ssh/target.js';
-import { freePort, makeKey, startSshd } from './loopback-sshd.js';
+import { freePort } from '../support/loopback.js';
+import { makeKey, startSshd } from './loopback-sshd.js';
 
 const sshd = await startSshd();
 test.after(() => sshd.stop());

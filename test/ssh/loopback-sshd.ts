@@ -2,11 +2,12 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, connect, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SshTarget } from '../../activities/ssh/target.js';
+import { freePort } from '../support/loopback.js';
 
 const SSHD = '/usr/sbin/sshd';
 
@@ -78,15 +79,6 @@ export async function startSshd(extra: readonly string[] = []): Promise<Loopback
 
 export function makeKey(file: string, type: 'ed25519' | 'rsa'): void {
   execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-f', file]);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function waitForPort(port: number, server: ChildProcess, log: () => string): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { freePort } from '../ssh/loopback-sshd.js';
+import { freePort } from '../support/loopback.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const worker = fileURLToPath(new URL('../../worker.js', import.meta.url));
