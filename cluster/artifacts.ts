@@ -15,7 +15,8 @@ const artifactSchema = z
     sha256: sha256.optional(),
     /** Where a project publishes only sha512 (Kubernetes' CHANGELOG for its tarballs). */
     sha512: sha512.optional(),
-    format: z.enum(['file', 'tar.gz']),
+    /** `oci-image`: the manifest list of an image, whose last layer is the archive. */
+    format: z.enum(['file', 'tar.gz', 'oci-image']),
   })
   .refine((a) => a.sha256 !== undefined || a.sha512 !== undefined, 'an artifact is pinned by sha256 or sha512');
 

@@ -5,6 +5,7 @@ import type { CachedFile } from './artifact-cache.js';
 import { ArtifactError } from './artifact-error.js';
 import { extractMembers } from './extract-members.js';
 import { fetchArtifact, type FetchOptions } from './fetch-artifact.js';
+import { imageLayer } from './image-layer.js';
 
 /** Artifacts on their way at once. */
 const CONCURRENT_ARTIFACTS = 3;
@@ -63,9 +64,11 @@ export class ArtifactCatalog {
   ): Promise<[string, CachedFile][]> {
     const { name, format } = artifact;
     const members = [...new Set(files.map(({ member }) => member).filter((member) => member !== undefined))];
-    if (members.length > 0 && format !== 'tar.gz') throw notAnArchive(artifact, members);
-    const whole = await fetchArtifact(artifact, { ...this.options, ...progress });
-    const unpacked = await extractMembers(this.options.cache, artifact, whole, members, progress.signal);
+    if (members.length > 0 && format === 'file') throw notAnArchive(artifact, members);
+    const options = { ...this.options, ...progress };
+    const archive = format === 'oci-image' ? await imageLayer(artifact, options) : artifact;
+    const whole = await fetchArtifact(archive, options);
+    const unpacked = await extractMembers(this.options.cache, archive, whole, members, progress.signal);
     return [
       [keyOf({ artifact: name }), whole],
       ...[...unpacked].map(([member, file]): [string, CachedFile] => [keyOf({ artifact: name, member }), file]),

@@ -12,6 +12,15 @@ const badMirror = { protocol: '', username: '', password: '', search: '' };
 /** HTTP answers that a later request may well not get. */
 const RETRYABLE_STATUS = [408, 425, 429];
 
+/** A registry gives a manifest only to those who name its type. */
+const ACCEPT = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  '*/*',
+].join(', ');
+
 export interface ArtifactSource {
   /** Where the bytes come from, for messages. */
   readonly address: string;
@@ -79,9 +88,9 @@ async function openUrl(
     return new ArtifactError(`artifact ${artifact.name}: ${url}: ${what}`, { retryable: true, cause });
   };
   try {
-    // Compressed on the way, an archive would arrive unpacked and with another digest.
     const response = await fetch(url, {
-      headers: { 'accept-encoding': 'identity' },
+      // Compressed on the way, an archive would arrive unpacked and with another digest.
+      headers: { 'accept-encoding': 'identity', accept: ACCEPT },
       signal: AbortSignal.any([signal, watchdog.signal]),
     });
     const { body, status } = response;
