@@ -3,7 +3,7 @@ import { appliedKinds, manifestSet, SET_LABEL } from '../cluster/addons/index.js
 import type { Manifest } from '../cluster/addons/manifest.js';
 import { BOOTSTRAP_GROUP, bootstrapRbac } from '../cluster/addons/bootstrap-rbac.js';
 import type { ArtifactFile } from '../cluster/desired-state.js';
-import { componentState, type Component } from '../cluster/components/index.js';
+import { componentsOf, componentState } from '../cluster/components/index.js';
 import type { ManifestSet } from '../cluster/steps.js';
 import { activity, NotYetError } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
@@ -140,23 +140,12 @@ async function prune(kubernetes: KubernetesApi, set: ManifestSet, manifests: rea
 
 const DAY_MS = 24 * 3600_000;
 
-const binaryComponents: readonly Component[] = [
-  'etcd-binaries',
-  'kube-apiserver-binaries',
-  'control-plane-binaries',
-  'container-runtime-binaries',
-  'node-binaries',
-  'node-images',
-  'addon-images',
-];
-
 /** Every file of the lock file that some host needs. */
 function artifactFiles({ spec, lock }: ClusterContext): ArtifactFile[] {
-  const [host] = spec.hosts;
-  if (host === undefined) return [];
-  // None of these depends on what the host is.
+  // None of them depends on what a host is.
   const facts = { distribution: '', machine: '', resolvConf: '', ipvs: false, nftables: false, cgroup: 'v2' } as const;
-  return binaryComponents.flatMap((component) => {
+  const hostOf = new Map(spec.hosts.flatMap((host) => componentsOf(spec, host).map((component) => [component, host])));
+  return [...hostOf].flatMap(([component, host]) => {
     const { files, images } = componentState(component, { spec, host, lock, facts });
     return [
       ...files.flatMap(({ content }) => (content.kind === 'artifact' ? [content.artifact] : [])),

@@ -3,6 +3,8 @@ import { leaseNames, type LeaseHolders, type LeaseName } from '../cluster/leases
 import { hostByName, hostsWithRole, quorum } from '../cluster/topology.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
+import { apiServerReach } from './checks/api-server-reach.js';
+import { withApplication } from './checks/running-application.js';
 import type { ClusterContext } from './cluster-context.js';
 import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -79,6 +81,22 @@ export function drillActivities({ contexts, log }: ActivityDependencies) {
         return { ...result, nodesNotReady: [...notReady] };
       },
     ),
+
+    /** Contract 8: the other masters do without the victim all that it did, the way to pods and webhooks included. */
+    checkReach: activity(log, async ({ signal, progress }, reference: SpecReference, victim: string) => {
+      const context = await contexts.get(reference);
+      const kubernetes = context.kubernetes.without(victim);
+      const others = hostsWithRole(context.spec, 'control-plane').filter(({ name }) => name !== victim);
+      progress('start the test application');
+      const checks = await withApplication(context, kubernetes, signal, (running) =>
+        Promise.all(others.map(({ name }) => apiServerReach(kubernetes, name, running, signal))),
+      );
+      const failed = checks.filter(({ ok }) => !ok);
+      if (failed.length > 0) {
+        throw new NotYetError(`failed: ${failed.map(({ name, detail }) => `${name} (${detail})`).join('; ')}`);
+      }
+      return { changed: 0, note: `${others.length} API servers reach pods, Services and webhooks without ${victim}` };
+    }),
 
     /** By the operator's own command where the spec has one; else a person does it. */
     powerOn: activity(log, async ({ signal }, reference: SpecReference, victim: string) => {

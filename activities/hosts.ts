@@ -75,7 +75,7 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
       // What two components want, such as a directory, is changed by whichever comes first.
       const changes = new Map<string, { component: Component; what: string; why: string }>();
       const host = hostByName(context.spec, name);
-      for (const component of componentsOf(host)) {
+      for (const component of componentsOf(context.spec, host)) {
         progress(component);
         const state = context.desiredState(component, name, facts);
         const differences = await planHostState(context.host(name), state, {

@@ -8,6 +8,7 @@ import { BOOTSTRAP_KUBECONFIG } from '../cluster/components/kubelet.js';
 import type { RequestPurpose } from '../cluster/csr-rules.js';
 import { nothing } from '../cluster/desired-state.js';
 import { seconds } from '../cluster/duration.js';
+import { hostByName } from '../cluster/topology.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
 import {
   expectedRequest,
@@ -23,6 +24,7 @@ import { readIssued } from './certificates/ensure-pki.js';
 import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
 import type { SpecReference } from '../cluster/spec.js';
 import type { ClusterContext } from './cluster-context.js';
+import { ensureControlPlaneMarks } from './control-plane-marks.js';
 import { nodeStates, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { applyHostState } from './host-state/apply-host-state.js';
@@ -134,8 +136,9 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
       },
     ),
 
+    /** Waits until the node is Ready; label and taint of a control-plane node are then as the spec wants them. */
     awaitNodeReady: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
-      const { kubernetes } = await contexts.get(reference);
+      const { kubernetes, spec } = await contexts.get(reference);
       const version = await until(
         async () => {
           const node = (await nodeStates(kubernetes)).find((state) => state.name === name);
@@ -146,7 +149,8 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
         },
         { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
       );
-      return { changed: 0, note: `Ready at ${version}` };
+      const changed = await ensureControlPlaneMarks(kubernetes, spec, hostByName(spec, name));
+      return { changed: Number(changed), note: `Ready at ${version}` };
     }),
 
     /** A token that has served its purpose, or never will, can do nothing any more. */

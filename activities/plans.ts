@@ -25,7 +25,7 @@ export function planActivities({ contexts }: ActivityDependencies): PlanActiviti
       const { spec } = await contexts.get(reference);
       const host = hostByName(spec, name);
       if (!host.roles.includes('node')) throw new PreconditionError(`${name} does not have the role node in the spec`);
-      return addNodeSteps(host);
+      return addNodeSteps(spec, host);
     },
     async planDestruction(reference) {
       return destroySteps((await contexts.get(reference)).spec);

@@ -1,6 +1,7 @@
 import { BIN } from '../cluster/components/files.js';
 import { ENCRYPTION } from '../cluster/components/kube-apiserver.js';
 import type { ClusterSpec, Host, Role } from '../cluster/spec.js';
+import { hasKonnectivityAgent, usesKonnectivity } from '../cluster/topology.js';
 
 /** Ports that each role's programs listen on, with the program that may have them already. */
 const ports: Readonly<Record<Role, readonly (readonly [number, string])[]>> = {
@@ -19,6 +20,23 @@ const ports: Readonly<Record<Role, readonly (readonly [number, string])[]>> = {
     [10256, 'kube-proxy'],
   ],
 };
+
+/** The same for konnectivity, which not every host of a role has; the kernel cuts a program's name after 15 letters. */
+const konnectivityServerPorts = [8132, 8133, 8134].map((port) => [port, 'konnectivity-se'] as const);
+const konnectivityAgentPorts = [
+  [8132, 'haproxy'],
+  [8093, 'konnectivity-ag'],
+  [8094, 'konnectivity-ag'],
+] as const;
+
+/** Every port that the host's programs listen on, with the program that may have it already. */
+function portsOf(spec: ClusterSpec, host: Host): (readonly [number, string])[] {
+  return [
+    ...host.roles.flatMap((role) => ports[role]),
+    ...(usesKonnectivity(host) ? konnectivityServerPorts : []),
+    ...(hasKonnectivityAgent(spec, host) ? konnectivityAgentPorts : []),
+  ];
+}
 
 /** Free space that programs, images and data need, in MiB. */
 const DISK_MIB = 2048;
@@ -123,7 +141,7 @@ export function judgePreflight(
       );
     }
     if (key === 'port') {
-      const owner = host.roles.flatMap((role) => ports[role]).find(([port]) => String(port) === path)?.[1];
+      const owner = portsOf(spec, host).find(([port]) => String(port) === path)?.[1];
       if (owner !== undefined && digest !== undefined && !digest.startsWith(owner)) {
         problems.push(`port ${path} is taken by ${digest || 'another program'}; ${owner} needs it; stop that program`);
       }

@@ -6,9 +6,10 @@ import type { ClusterContext } from './cluster-context.js';
 import { leaseHolders } from './control-plane.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
 
-/** A Service, alone in its namespace, that some nodes do not lead to its pods. */
+/** A Service that some nodes do not lead to its pods. */
 export interface LostService {
   readonly namespace: string;
+  readonly name: string;
   /** Addresses of its pods that are ready. */
   readonly pods: readonly string[];
   /** Nodes where its port leads nowhere. */
@@ -18,7 +19,7 @@ export interface LostService {
 /** Follows a Service to the nodes that it does not reach; see {@link stuckOn}. */
 export async function findStuck(
   { spec, kubernetes }: ClusterContext,
-  { namespace, pods, cutOff }: LostService,
+  { namespace, name, pods, cutOff }: LostService,
 ): Promise<Stuck | undefined> {
   const { endpointSliceVersion: version } = requireSupport(spec.kubernetes);
   const addresses = (api: KubernetesApi, resourceVersion?: string): Promise<string[]> =>
@@ -28,6 +29,7 @@ export async function findStuck(
         version,
         namespace,
         plural: 'endpointslices',
+        labelSelector: `kubernetes.io/service-name=${name}`,
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
       })) as { items: readonly { endpoints: V1EndpointSlice['endpoints'] | null }[] };
       return items.flatMap(({ endpoints }) => (endpoints ?? []).flatMap((endpoint) => endpoint.addresses));

@@ -1,7 +1,14 @@
 import type { ClusterSpec, Host } from './spec.js';
-import { apiName, firstServiceAddress, fullName, hostsWithRole } from './topology.js';
+import {
+  apiName,
+  firstServiceAddress,
+  fullName,
+  hasKonnectivityAgent,
+  hostsWithRole,
+  usesKonnectivity,
+} from './topology.js';
 
-export const authorityNames = ['kubernetes-ca', 'etcd-ca', 'front-proxy-ca'] as const;
+export const authorityNames = ['kubernetes-ca', 'etcd-ca', 'front-proxy-ca', 'konnectivity-ca'] as const;
 export type AuthorityName = (typeof authorityNames)[number];
 
 /** Name of the key pair that signs and verifies service-account tokens; the same on every control-plane host. */
@@ -44,7 +51,7 @@ export interface CertificatePlan {
 }
 
 /**
- * The PKI of a cluster: three authorities, a leaf of its own for every host and purpose, and a service-account key pair
+ * The PKI of a cluster: an authority for each circle of trust, a leaf of its own for every host and purpose, and a service-account key pair
  * apart from them (with the authority's key in its place, who reads a master's disk can sign for the whole cluster).
  *
  * Names, subjects and usages follow "PKI certificates and requirements" of the Kubernetes documentation.
@@ -55,11 +62,12 @@ export function certificatePlan(spec: ClusterSpec): CertificatePlan {
       { name: 'kubernetes-ca', commonName: 'kubernetes-ca', validityDays: AUTHORITY_DAYS },
       { name: 'etcd-ca', commonName: 'etcd-ca', validityDays: AUTHORITY_DAYS },
       { name: 'front-proxy-ca', commonName: 'kubernetes-front-proxy-ca', validityDays: AUTHORITY_DAYS },
+      { name: 'konnectivity-ca', commonName: 'konnectivity-ca', validityDays: AUTHORITY_DAYS },
     ],
     certificates: [
       ...hostsWithRole(spec, 'etcd').flatMap((host) => etcdCertificates(spec, host)),
       ...hostsWithRole(spec, 'control-plane').flatMap((host) => controlPlaneCertificates(spec, host)),
-      ...hostsWithRole(spec, 'node').flatMap(nodeCertificates),
+      ...hostsWithRole(spec, 'node').flatMap((host) => nodeCertificates(spec, host)),
       // system:masters passes every authorizer, which is what an operator needs before any RBAC object exists.
       leaf('admin', 'kubernetes-ca', 'kubernetes-admin', ['client'], { organizations: ['system:masters'] }),
     ],
@@ -106,12 +114,26 @@ function controlPlaneCertificates(spec: ClusterSpec, host: Host): PlannedCertifi
     leaf(`front-proxy-client/${name}`, 'front-proxy-ca', 'front-proxy-client', ['client']),
     leaf(`controller-manager/${name}`, 'kubernetes-ca', 'system:kube-controller-manager', ['client']),
     leaf(`scheduler/${name}`, 'kubernetes-ca', 'system:kube-scheduler', ['client']),
+    ...(usesKonnectivity(host)
+      ? [
+          // Agents come through the proxy on their own host, and so ask for its address.
+          leaf(`konnectivity-server/${name}`, 'konnectivity-ca', 'konnectivity-server', ['server'], {
+            sans: { dns: [], ip: ['127.0.0.1'] },
+          }),
+        ]
+      : []),
   ];
 }
 
 /** The kubelet asks for its own certificates. */
-function nodeCertificates(host: Host): PlannedCertificate[] {
-  return [leaf(`kube-proxy/${host.name}`, 'kubernetes-ca', 'system:kube-proxy', ['client'])];
+function nodeCertificates(spec: ClusterSpec, host: Host): PlannedCertificate[] {
+  const { name } = host;
+  return [
+    leaf(`kube-proxy/${name}`, 'kubernetes-ca', 'system:kube-proxy', ['client']),
+    ...(hasKonnectivityAgent(spec, host)
+      ? [leaf(`konnectivity-agent/${name}`, 'konnectivity-ca', 'konnectivity-agent', ['client'])]
+      : []),
+  ];
 }
 
 function leaf(

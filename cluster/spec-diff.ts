@@ -60,10 +60,10 @@ function hostDifferences(before: Description, after: Description): Differences[]
         was === undefined ? `is new: ${is?.roles.join(', ')}` : 'is not in the file any more; it is left alone';
       return [{ hosts: [name], component: 'host', differences: [{ what: name, how, lines: [] }] }];
     }
-    const components = [...new Set([...componentsOf(was), ...componentsOf(is)])];
+    const components = [...new Set([...componentsOf(before.spec, was), ...componentsOf(after.spec, is)])];
     return components.flatMap((component) => {
       const things = ({ spec, lock }: Description, host: Host): Things =>
-        componentsOf(host).includes(component)
+        componentsOf(spec, host).includes(component)
           ? thingsOf(componentState(component, { spec, host, lock, facts: FACTS }), lock)
           : new Map<string, string>();
       const differences = compare(

@@ -89,6 +89,12 @@ export const clusterSchema = z.strictObject({
       name: dnsName.optional(),
     })
     .prefault({}),
+  controlPlane: z
+    .strictObject({
+      /** Whether any pod may run on control-plane hosts that are nodes too; else only pods that tolerate their taint. */
+      schedulable: z.boolean().default(false),
+    })
+    .prefault({}),
   approvals: z
     .strictObject({
       /** `human`: a person decides each node's request. `inventory`: an exact match with this file is approved by rule. */

@@ -1,6 +1,6 @@
 import type { Component } from './components/index.js';
 import type { ClusterSpec, Host } from './spec.js';
-import { hostsWithRole } from './topology.js';
+import { hasKonnectivityAgent, hostsWithRole, konnectivityServers, usesKonnectivity } from './topology.js';
 import { requireSupport } from './versions.js';
 
 /** What a step does; the workflow maps each kind to an activity, a child workflow or a decision. */
@@ -112,6 +112,14 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
         `kube-apiserver:${host.name}`,
         `control-plane-binaries:${host.name}`,
       ]),
+      ...(usesKonnectivity(host)
+        ? [
+            component('konnectivity-server', host, `Start the konnectivity server on ${host.name}`, [
+              `kube-apiserver:${host.name}`,
+              `control-plane-binaries:${host.name}`,
+            ]),
+          ]
+        : []),
     ]),
     {
       id: 'kubeconfig',
@@ -140,6 +148,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
       needs: [
         ...joins,
         ...masters.flatMap((host) => [`kube-controller-manager:${host.name}`, `kube-scheduler:${host.name}`]),
+        ...konnectivityServers(spec).map((host) => `konnectivity-server:${host.name}`),
         ...addons.map(({ id }) => id),
         'kubeconfig',
       ],
@@ -156,7 +165,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
 }
 
 /** The DAG of `add-node`: the child that deploy-ha uses for each node, and the same when a node joins a running cluster. */
-export function addNodeSteps(host: Host): Step[] {
+export function addNodeSteps(spec: ClusterSpec, host: Host): Step[] {
   const on = (id: string): string => `${id}:${host.name}`;
   return [
     ...preparation([host], host),
@@ -179,6 +188,14 @@ export function addNodeSteps(host: Host): Step[] {
     ]),
     component('addon-images', host, `Load the images of addons on ${host.name}`, [on('node-images')]),
     component('api-endpoint', host, `Start the API proxy on ${host.name}`, [on('host'), on('certificates')]),
+    ...(hasKonnectivityAgent(spec, host)
+      ? [
+          component('konnectivity-agent', host, `Start the konnectivity agent on ${host.name}`, [
+            on('api-endpoint'),
+            on('addon-images'),
+          ]),
+        ]
+      : []),
     {
       id: on('control-plane'),
       title: `Wait for the control plane, for ${host.name}`,

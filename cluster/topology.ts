@@ -7,6 +7,9 @@ export const API_PORT = 6443;
 /** Port of the node-local proxy on 127.0.0.1; not 6443, so that a host may be master and node at once. */
 export const API_PROXY_PORT = 7443;
 
+/** Port where konnectivity servers wait for agents; the proxy on each node has it too, on 127.0.0.1. */
+export const KONNECTIVITY_PORT = 8132;
+
 /** Hosts with a role, in the order of the spec. */
 export function hostsWithRole(spec: ClusterSpec, role: Role): Host[] {
   return spec.hosts.filter((host) => host.roles.includes(role));
@@ -21,6 +24,32 @@ export function hostByName(spec: ClusterSpec, name: string): Host {
     );
   }
   return host;
+}
+
+/**
+ * Whether the API server of a host reaches pods and Services through konnectivity: a control-plane host that is no node
+ * is not part of the pod network (docs/decisions/konnectivity.md).
+ */
+export function usesKonnectivity({ roles }: Pick<Host, 'roles'>): boolean {
+  return roles.includes('control-plane') && !roles.includes('node');
+}
+
+/** Hosts with a konnectivity server, to which every node's agent connects. */
+export function konnectivityServers(spec: ClusterSpec): Host[] {
+  return spec.hosts.filter(usesKonnectivity);
+}
+
+/** Whether a host opens connections to pods and Services for the API servers of other hosts. */
+export function hasKonnectivityAgent(spec: ClusterSpec, { roles }: Pick<Host, 'roles'>): boolean {
+  return roles.includes('node') && konnectivityServers(spec).length > 0;
+}
+
+/** What the field tells control-plane nodes by: the key of their label and of their taint. */
+export const CONTROL_PLANE_KEY = 'node-role.kubernetes.io/control-plane';
+
+/** Whether a node keeps pods away that do not tolerate {@link CONTROL_PLANE_KEY} (as kubeadm's masters do). */
+export function isTainted(spec: ClusterSpec, { roles }: Pick<Host, 'roles'>): boolean {
+  return roles.includes('node') && roles.includes('control-plane') && !spec.controlPlane.schedulable;
 }
 
 /** `<name>.<domain>`. */

@@ -49,7 +49,7 @@ export interface VersionSupport {
   readonly flannelImage: string;
   /** Serves the resource metrics API; absent where no release fits the minor. */
   readonly metricsServerImage?: string;
-  /** The seed's test application: a web server with busybox's wget and nslookup beside it. */
+  /** What the project's own checks run in pods: web server, admission webhook, wget and nslookup (Kubernetes' e2e tests). */
   readonly checkImage: string;
 }
 
@@ -106,7 +106,7 @@ function supportOfMinor(minor: number): VersionSupport | undefined {
     endpointSliceVersion: minor >= 21 ? 'v1' : 'v1beta1',
     flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
     ...(modern ? { metricsServerImage: 'registry.k8s.io/metrics-server/metrics-server:v0.9.0' } : {}),
-    checkImage: 'docker.io/ikubernetes/myapp:v1',
+    checkImage: 'registry.k8s.io/e2e-test-images/agnhost:2.66.1',
     ...choice,
   };
 }

@@ -68,6 +68,8 @@ export async function failoverDrill(continued: Continued<DrillInput, DagStep, Fa
         facts.watched = seen;
         return { attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
       }
+      case 'reach':
+        return long.checkReach.executeWithOptions(options, [input, victim]);
       case 'power-on': {
         const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
         if (!on.byCommand) {
@@ -95,6 +97,7 @@ function drillSteps(): DagStep[] {
     ['victim', 'Find who holds the lease'],
     ['power-off', 'Power the holder off'],
     ['lease-moves', 'See the leases move to another master'],
+    ['reach', 'See pods, Services and a webhook through the other API servers'],
     ['power-on', 'Power the host on again'],
     ['recovered', 'See the host back and all as before'],
   ];

@@ -17,12 +17,12 @@ export function plannedSubject({
 }
 
 /** What a leaf may be used for. */
-export function plannedUsages({ usages }: PlannedCertificate): Extension {
+export function plannedUsages({ usages }: Pick<PlannedCertificate, 'usages'>): Extension {
   return { name: 'extKeyUsage', serverAuth: usages.includes('server'), clientAuth: usages.includes('client') };
 }
 
 /** The names and addresses that a leaf stands for; no extension at all if there are none. */
-export function plannedNames({ sans }: PlannedCertificate): Extension[] {
+export function plannedNames({ sans }: Pick<PlannedCertificate, 'sans'>): Extension[] {
   const altNames = [...sans.dns.map((value) => ({ type: 2, value })), ...sans.ip.map((ip) => ({ type: 7, ip }))];
   return altNames.length === 0 ? [] : [{ name: 'subjectAltName', altNames }];
 }

@@ -32,7 +32,7 @@ export function privateKeyPem(key: KeyObject): string {
 }
 
 /** Makes a self-signed authority, which may sign leaves but no further authority. */
-export async function issueAuthority(plan: PlannedAuthority, now: Date): Promise<Issued> {
+export async function issueAuthority(plan: Omit<PlannedAuthority, 'name'>, now: Date): Promise<Issued> {
   const privateKey = await generatePrivateKey();
   const publicKey = createPublicKey(privateKey);
   const subject = plannedSubject(plan);
@@ -54,7 +54,11 @@ export async function issueAuthority(plan: PlannedAuthority, now: Date): Promise
 }
 
 /** Makes a leaf with a new key. It never outlives its authority. */
-export async function issueLeaf(plan: PlannedCertificate, signer: Signer, now: Date): Promise<Issued> {
+export async function issueLeaf(
+  plan: Omit<PlannedCertificate, 'name' | 'authority'>,
+  signer: Signer,
+  now: Date,
+): Promise<Issued> {
   const privateKey = await generatePrivateKey();
   const publicKey = createPublicKey(privateKey);
   const { notBefore, notAfter } = plannedValidity(plan, now);

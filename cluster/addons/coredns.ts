@@ -1,7 +1,7 @@
 import type { ClusterSpec } from '../spec.js';
 import { dnsServiceAddress, hostsWithRole } from '../topology.js';
 import { requireSupport } from '../versions.js';
-import { clusterRoleBinding, serviceAccount, type Manifest } from './manifest.js';
+import { clusterRoleBinding, serviceAccount, tolerations, type Manifest } from './manifest.js';
 
 const NAMESPACE = 'kube-system';
 const labels = { 'k8s-app': 'kube-dns' };
@@ -57,7 +57,7 @@ function podSpec(image: string): object {
     priorityClassName: 'system-cluster-critical',
     serviceAccountName: 'coredns',
     dnsPolicy: 'Default',
-    tolerations: [{ key: 'CriticalAddonsOnly', operator: 'Exists' }],
+    tolerations,
     affinity: {
       podAntiAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: [

@@ -73,7 +73,8 @@ export function flannel(spec: ClusterSpec): Manifest[] {
             hostNetwork: true,
             priorityClassName: 'system-node-critical',
             serviceAccountName: 'flannel',
-            tolerations: [{ operator: 'Exists', effect: 'NoSchedule' }],
+            // A node that evicts pods needs its network until the last one has gone.
+            tolerations: [{ operator: 'Exists' }],
             containers: [
               {
                 name: 'kube-flannel',

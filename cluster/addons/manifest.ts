@@ -1,3 +1,5 @@
+import { CONTROL_PLANE_KEY } from '../topology.js';
+
 /** A Kubernetes object as it is applied: server-side, by field manager {@link FIELD_MANAGER}. */
 export interface Manifest {
   readonly apiVersion: string;
@@ -24,6 +26,12 @@ export function clusterRoleBinding(name: string, role: string, subject: Readonly
     subjects: [subject],
   };
 }
+
+/** What the cluster's own services put up with: where every node is a master, they run there too. */
+export const tolerations = [
+  { key: 'CriticalAddonsOnly', operator: 'Exists' },
+  { key: CONTROL_PLANE_KEY, effect: 'NoSchedule' },
+];
 
 /** A subject of group `name`. */
 export function group(name: string): Record<string, string> {

@@ -1,18 +1,15 @@
 import type { ClusterSpec } from '../spec.js';
 import { requireSupport } from '../versions.js';
-import { clusterRoleBinding, serviceAccount, type Manifest } from './manifest.js';
+import { clusterRoleBinding, serviceAccount, tolerations, type Manifest } from './manifest.js';
 
 const NAMESPACE = 'kube-system';
 const NAME = 'metrics-server';
 const labels = { 'k8s-app': NAME };
-/** On the node itself; below the range of NodePorts and apart from the components' own ports. */
-const PORT = 4443;
+const PORT = 10250;
 
 /**
  * metrics-server, for `kubectl top` and autoscalers; nothing where no release fits the version.
- *
- * It is in its node's network: the API servers' hosts are not part of the pod network, and ask it through the
- * aggregation layer. It checks kubelets by the cluster's own authority, which signed their serving certificates.
+ * It checks kubelets by the cluster's own authority, which signed their serving certificates.
  */
 export function metricsServer(spec: ClusterSpec): Manifest[] {
   const image = requireSupport(spec.kubernetes).metricsServerImage;
@@ -71,8 +68,6 @@ export function metricsServer(spec: ClusterSpec): Manifest[] {
       metadata,
       spec: {
         replicas: 1,
-        // The port is the node's: the old one makes room first.
-        strategy: { type: 'Recreate' },
         selector: { matchLabels: labels },
         template: { metadata: { labels }, spec: podSpec(image) },
       },
@@ -96,10 +91,9 @@ export function metricsServer(spec: ClusterSpec): Manifest[] {
 
 function podSpec(image: string): object {
   return {
-    hostNetwork: true,
     priorityClassName: 'system-cluster-critical',
     serviceAccountName: NAME,
-    tolerations: [{ key: 'CriticalAddonsOnly', operator: 'Exists' }],
+    tolerations,
     containers: [
       {
         name: NAME,

@@ -1,7 +1,14 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
-import { API_PORT, API_PROXY_PORT, apiName, hostsWithRole } from '../topology.js';
+import {
+  API_PORT,
+  API_PROXY_PORT,
+  apiName,
+  hostsWithRole,
+  KONNECTIVITY_PORT,
+  konnectivityServers,
+} from '../topology.js';
 import { certificateFile, directory, textFile } from './files.js';
 import { sandbox, unitFile, unitPath } from './systemd.js';
 
@@ -23,6 +30,7 @@ export function apiEndpointState(spec: ClusterSpec): HostState {
   const servers = hostsWithRole(spec, 'control-plane').map(
     (host) => `  server ${host.name} ${host.address}:${API_PORT}`,
   );
+  const tunnels = konnectivityServers(spec).map((host) => `  server ${host.name} ${host.address}:${KONNECTIVITY_PORT}`);
   const config = textFile(
     CONFIG,
     [
@@ -43,6 +51,18 @@ export function apiEndpointState(spec: ClusterSpec): HostState {
       '  option httpchk GET /readyz',
       '  default-server check check-ssl verify required ca-file /etc/kubernetes/pki/ca.crt inter 2s fall 2 rise 2 on-marked-down shutdown-sessions',
       ...servers,
+      // The node's one konnectivity agent wants one connection to each server. What it asks for beyond that waits here
+      // for a server that is not up yet, instead of troubling those that are.
+      ...(tunnels.length === 0
+        ? []
+        : [
+            'listen konnectivity-server',
+            `  bind 127.0.0.1:${KONNECTIVITY_PORT}`,
+            '  balance leastconn',
+            '  timeout queue 10s',
+            '  default-server check inter 2s fall 2 rise 1 maxconn 1 on-marked-down shutdown-sessions',
+            ...tunnels,
+          ]),
       '',
     ].join('\n'),
     'root:root',

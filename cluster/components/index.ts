@@ -2,11 +2,13 @@ import type { ArtifactLock } from '../artifacts.js';
 import type { HostState } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host, Role } from '../spec.js';
+import { hasKonnectivityAgent, usesKonnectivity } from '../topology.js';
 import { apiEndpointState } from './api-endpoint.js';
 import { addonImages, containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
 import { controlPlaneBinaries, kubeApiserverBinaries } from './control-plane.js';
 import { etcdBinaries, etcdState } from './etcd.js';
 import { hostState } from './host.js';
+import { konnectivityAgentState, konnectivityServerState } from './konnectivity.js';
 import { kubeApiserverState } from './kube-apiserver.js';
 import { kubeControllerManagerState } from './kube-controller-manager.js';
 import { kubeProxyState } from './kube-proxy.js';
@@ -31,6 +33,7 @@ const components = {
   'kube-apiserver': ({ spec, host }: ComponentContext) => kubeApiserverState(spec, host),
   'kube-controller-manager': ({ spec, host }: ComponentContext) => kubeControllerManagerState(spec, host),
   'kube-scheduler': ({ spec, host }: ComponentContext) => kubeSchedulerState(spec, host),
+  'konnectivity-server': ({ spec, host }: ComponentContext) => konnectivityServerState(spec, host),
   'container-runtime-binaries': () => containerRuntimeBinaries(),
   'container-runtime': ({ spec }: ComponentContext) => containerRuntimeState(spec),
   'node-binaries': () => nodeBinaries(),
@@ -39,6 +42,7 @@ const components = {
   'api-endpoint': ({ spec }: ComponentContext) => apiEndpointState(spec),
   kubelet: ({ spec, host, facts }: ComponentContext) => kubeletState(spec, host, facts),
   'kube-proxy': ({ spec, host, facts }: ComponentContext) => kubeProxyState(spec, host, facts),
+  'konnectivity-agent': ({ host }: ComponentContext) => konnectivityAgentState(host),
 } satisfies Record<string, (context: ComponentContext) => HostState>;
 
 export type Component = keyof typeof components;
@@ -73,8 +77,13 @@ const componentsByRole: Readonly<Record<Role, readonly Component[]>> = {
 };
 
 /** Every component that the host's roles bring. */
-export function componentsOf(host: Pick<Host, 'roles'>): Component[] {
-  return ['host', ...host.roles.flatMap((role) => componentsByRole[role])];
+export function componentsOf(spec: ClusterSpec, host: Pick<Host, 'roles'>): Component[] {
+  return [
+    'host',
+    ...host.roles.flatMap((role) => componentsByRole[role]),
+    ...(usesKonnectivity(host) ? ['konnectivity-server' as const] : []),
+    ...(hasKonnectivityAgent(spec, host) ? ['konnectivity-agent' as const] : []),
+  ];
 }
 
 function versionOf(lock: ArtifactLock, name: string): string {

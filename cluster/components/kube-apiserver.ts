@@ -3,11 +3,12 @@ import type { DesiredFile, HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
-import { API_PORT, hostsWithRole } from '../topology.js';
+import { API_PORT, hostsWithRole, usesKonnectivity } from '../topology.js';
 import { admissionConfiguration, auditPolicy, authenticationConfiguration } from './api-policies.js';
 import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
 import { etcdClientUrl } from './etcd.js';
 import { certificateFile, directory, keyFile, kubeconfigFile, textFile } from './files.js';
+import { egressSelector, KONNECTIVITY_GROUP } from './konnectivity.js';
 import { credential, sandbox, unitFile, unitPath } from './systemd.js';
 import { cipherSuites } from './tls.js';
 
@@ -16,6 +17,7 @@ const AUDIT_POLICY = '/etc/kubernetes/audit-policy.yaml';
 const AUDIT_LOGS = '/var/log/kubernetes';
 const AUTHENTICATION = '/etc/kubernetes/authentication.yaml';
 const ADMISSION = '/etc/kubernetes/admission.yaml';
+const EGRESS = '/etc/kubernetes/egress-selector.yaml';
 
 /** The keys that encrypt Secrets in etcd. */
 export const ENCRYPTION = '/etc/kubernetes/encryption.yaml';
@@ -26,6 +28,7 @@ export const ENCRYPTION = '/etc/kubernetes/encryption.yaml';
  */
 export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
   const { features } = requireSupport(spec.kubernetes);
+  const konnectivity = usesKonnectivity(host);
   const files = [
     certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
     certificateFile(`${PKI}/etcd-ca.crt`, 'etcd-ca'),
@@ -49,11 +52,12 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
     policyFile(AUDIT_POLICY, auditPolicy()),
     ...(features.anonymousByPath ? [policyFile(AUTHENTICATION, authenticationConfiguration())] : []),
     ...(features.podSecurity ? [policyFile(ADMISSION, admissionConfiguration())] : []),
+    ...(konnectivity ? [egressSelector(EGRESS)] : []),
   ];
   const keys = files.flatMap(({ path, content }) => (content.kind === 'private-key' ? [path] : []));
   return {
     ...nothing,
-    accounts: [{ name: USER }],
+    accounts: [USER, ...(konnectivity ? [KONNECTIVITY_GROUP] : [])].map((name) => ({ name })),
     directories: [directory('/etc/kubernetes'), directory(PKI), directory(AUDIT_LOGS, `${USER}:${USER}`, 0o700)],
     files: [
       ...files,
@@ -84,6 +88,8 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
           'audit-log-maxage': '30',
           'audit-log-maxbackup': '10',
           'audit-log-maxsize': '100',
+          ...(konnectivity ? { 'egress-selector-config-file': EGRESS } : {}),
+          // Webhooks and aggregated APIs are asked at the addresses of their pods, for masters have no kube-proxy.
           'enable-aggregator-routing': 'true',
           'enable-bootstrap-token-auth': 'true',
           profiling: 'false',
@@ -119,7 +125,11 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
         },
         credentials: [...keys, ENCRYPTION],
         // It keeps no state: what is not answered by then is asked again, of another server.
-        service: [...sandbox([AUDIT_LOGS]), 'TimeoutStopSec=20'],
+        service: [
+          ...sandbox([AUDIT_LOGS]),
+          'TimeoutStopSec=20',
+          ...(konnectivity ? [`SupplementaryGroups=${KONNECTIVITY_GROUP}`] : []),
+        ],
       }),
     ],
     units: [

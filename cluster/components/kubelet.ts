@@ -4,7 +4,7 @@ import { noTraces, nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
-import { dnsServiceAddress } from '../topology.js';
+import { CONTROL_PLANE_KEY, dnsServiceAddress, isTainted } from '../topology.js';
 import { CRI_SOCKET } from './container-runtime.js';
 import { endPods, unmountBelow } from './cleanups.js';
 import { BIN, certificateFile, directory, program, textFile } from './files.js';
@@ -66,6 +66,8 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
           ...(features.remoteRuntimeFlag ? { 'container-runtime': 'remote' } : {}),
           ...(features.runtimeByFlag ? { 'container-runtime-endpoint': RUNTIME_ENDPOINT } : {}),
           'node-ip': host.address,
+          // There before the first pod could be; the deployer keeps it so afterwards.
+          ...(isTainted(spec, host) ? { 'register-with-taints': `${CONTROL_PLANE_KEY}=:NoSchedule` } : {}),
         },
         // Pods go on while their kubelet restarts.
         service: ['KillMode=process', 'WorkingDirectory=/var/lib/kubelet'],

@@ -43,7 +43,7 @@ test('every path that the benchmark is told of is written by a component, or by 
   );
   const facts = { distribution: 'debian-12', machine: 'x86_64', resolvConf: '/etc/resolv.conf', cgroup: 'v2' } as const;
   const states = spec.hosts.flatMap((host) =>
-    componentsOf(host).map((component) =>
+    componentsOf(spec, host).map((component) =>
       componentState(component, { spec, host, lock, facts: { ...facts, ipvs: false, nftables: false } }),
     ),
   );

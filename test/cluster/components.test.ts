@@ -26,7 +26,7 @@ interface Described {
 /** What every component wants on every host of a spec. */
 function described(spec: ClusterSpec): Described[] {
   return spec.hosts.flatMap((host) =>
-    componentsOf(host).map((component) => ({
+    componentsOf(spec, host).map((component) => ({
       spec,
       host,
       component,

@@ -31,7 +31,7 @@ function hostWith(role: 'control-plane' | 'node', kubernetes: string): OnHost[] 
   const spec = specOf({ ...seedDocument(), kubernetes });
   const host = spec.hosts.find(({ roles }) => roles.includes(role));
   assert.ok(host !== undefined);
-  return componentsOf(host).map((component) => ({
+  return componentsOf(spec, host).map((component) => ({
     component,
     state: componentState(component, { spec, host, lock, facts: debianFacts }),
   }));

@@ -420,6 +420,7 @@ test('a spec of the fields that have no default gets all the others', () => {
     },
     containerRuntime: 'containerd',
     apiEndpoint: { mode: 'node-local' },
+    controlPlane: { schedulable: false },
     approvals: { policy: 'human', deadline: '24h' },
     ssh: { user: 'root', port: 22, identityFile: '~/.ssh/id_ed25519', hostKeys: 'strict' },
     artifacts: {},

@@ -12,7 +12,7 @@ const harmless: readonly Action['kind'][] = ['preflight', 'admit', 'artifacts'];
 
 /** Every DAG of a spec: the deployment's, and one for each node. */
 function dags(spec: ClusterSpec): Step[][] {
-  return [deploySteps(spec), ...hostsWithRole(spec, 'node').map(addNodeSteps)];
+  return [deploySteps(spec), ...hostsWithRole(spec, 'node').map((host) => addNodeSteps(spec, host))];
 }
 
 /** Ids of everything that must be done before a step; throws on a cycle or a need that does not exist. */
@@ -69,7 +69,7 @@ test('every host is looked at, and gets every component of its roles', () => {
       const ids = new Set(dags(spec).flatMap((steps) => steps.map(({ id }) => id)));
       for (const host of spec.hosts) {
         assert.ok(ids.has(`preflight:${host.name}`));
-        for (const component of componentsOf(host)) assert.ok(ids.has(`${component}:${host.name}`), component);
+        for (const component of componentsOf(spec, host)) assert.ok(ids.has(`${component}:${host.name}`), component);
       }
     }),
   );
@@ -125,7 +125,7 @@ test('no pod of an addon asks for an image before it is on every node', () => {
     }),
   );
   for (const { name } of hostsWithRole(specOf(seedDocument()), 'node')) {
-    const steps = addNodeSteps(hostByName(specOf(seedDocument()), name));
+    const steps = addNodeSteps(specOf(seedDocument()), hostByName(specOf(seedDocument()), name));
     assert.ok(steps.some(({ id }) => id === `addon-images:${name}`));
     assert.ok(
       !ancestors(steps).get(`node-ready:${name}`)?.has(`addon-images:${name}`),
@@ -155,7 +155,7 @@ test('no API server starts before etcd has a leader, and no kubelet before the c
   const deployment = ancestors(deploySteps(spec));
   const [node] = hostsWithRole(spec, 'node');
   assert.ok(node);
-  const join = ancestors(addNodeSteps(node));
+  const join = ancestors(addNodeSteps(spec, node));
   for (const master of ['master01', 'master02', 'master03']) {
     assert.ok(deployment.get(`kube-apiserver:${master}`)?.has('etcd-health'));
   }

@@ -25,23 +25,25 @@ test('every purpose of the seed has a leaf of its own on every host', () => {
     'front-proxy-client',
     'controller-manager',
     'scheduler',
+    'konnectivity-server',
   ];
   const expected = [
     ...masters.flatMap((host) => perMaster.map((purpose) => `${purpose}/${host}`)),
-    ...nodes.map((host) => `kube-proxy/${host}`),
+    ...nodes.flatMap((host) => [`kube-proxy/${host}`, `konnectivity-agent/${host}`]),
     'admin',
   ];
   assert.deepEqual([...names].sort(), [...expected].sort());
   assert.equal(new Set(names).size, names.length);
 });
 
-test('three authorities and a service-account key pair of its own', () => {
+test('an authority for each circle of trust and a service-account key pair of its own', () => {
   assert.deepEqual(
     plan.authorities.map(({ name, commonName }) => [name, commonName]),
     [
       ['kubernetes-ca', 'kubernetes-ca'],
       ['etcd-ca', 'etcd-ca'],
       ['front-proxy-ca', 'kubernetes-front-proxy-ca'],
+      ['konnectivity-ca', 'konnectivity-ca'],
     ],
   );
   assert.deepEqual(plan.keyPairs, ['service-account']);

@@ -16,6 +16,7 @@ const inOrder: (keyof Activities)[] = [
   'findVictim',
   'powerOff',
   'watchLeasesMove',
+  'checkReach',
   'powerOn',
   'awaitRecovery',
 ];
@@ -45,7 +46,7 @@ test('the lease that was asked for decides who is taken away', async () => {
     lease: 'kube-scheduler',
   });
   assert.equal(result.victim, 'master02');
-  for (const name of ['powerOff', 'watchLeasesMove', 'powerOn', 'awaitRecovery'] as const) {
+  for (const name of ['powerOff', 'watchLeasesMove', 'checkReach', 'powerOn', 'awaitRecovery'] as const) {
     assert.equal(mock.callsOf(name)[0]?.[1], 'master02', name);
   }
 });

@@ -58,7 +58,7 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
   const leases = { 'kube-controller-manager': 'master01', 'kube-scheduler': 'master02' };
   const defaults: Activities = {
     planDeployment: () => Promise.resolve(deploySteps(spec)),
-    planNode: (_reference, host) => Promise.resolve(addNodeSteps(hostByName(spec, host))),
+    planNode: (_reference, host) => Promise.resolve(addNodeSteps(spec, hostByName(spec, host))),
     inspectHost: (_reference, host) =>
       Promise.resolve({ host, problems: [], notes: ['fit'], clockOffsetMs: 0, attempts: 1 }),
     applyComponent: () => Promise.resolve(changing),
@@ -100,6 +100,7 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
         nodesNotReady: [],
         attempts: 1,
       }),
+    checkReach: () => Promise.resolve(asItShould),
     powerOn: () => Promise.resolve({ ...changing, byCommand: true }),
     planRotation: () => Promise.resolve(rotationSteps(spec)),
     advanceEncryptionKey: () => Promise.resolve(changing),

@@ -10,6 +10,7 @@ import {
   etcd,
   GO,
   hostPackages,
+  kubernetesModule,
   kubernetesPrograms,
   kubernetesServer,
   programImage,
@@ -95,16 +96,12 @@ export function planFromModules(versions: Versions): MirrorPlan {
 const PAUSE_SOURCE = 'build/pause/linux/pause.c';
 
 function kubernetes(version: string): GoModule {
-  const [, minor = '', patch = ''] = version.split('.');
   return {
-    kind: 'go-module',
-    module: 'k8s.io/kubernetes',
-    version: `v${version}`,
-    go: GO,
-    programs: Object.fromEntries(kubernetesPrograms.map((program) => [program, `./cmd/${program}`])),
-    copy: [PAUSE_SOURCE],
-    // The staging repositories are published as modules that count v0.MINOR.PATCH.
-    siblings: `v0.${minor}.${patch}`,
+    ...kubernetesModule(
+      version,
+      Object.fromEntries(kubernetesPrograms.map((program) => [program, `./cmd/${program}`])),
+      [PAUSE_SOURCE],
+    ),
     variables: kubernetesVersion(version),
   };
 }

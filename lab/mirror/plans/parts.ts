@@ -52,15 +52,22 @@ const iptablesLinks: readonly RootfsPart[] = ['iptables', 'ip6tables'].flatMap((
 
 const systemPath: ImageConfig['Env'] = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
 
-/** The seed's test application (ikubernetes/myapp:v1): "/" names the version and the pod that answers. */
-const myapp = `#!/bin/sh
-trap 'exit 0' TERM INT
-mkdir -p /www
-echo "Hello MyApp | Version: v1 | Pod: $(hostname)" >/www/index.html
-hostname >/www/hostname.html
-httpd -f -p 80 -h /www &
-wait
-`;
+/**
+ * The program that the project's own checks talk to in pods, as Kubernetes' e2e tests do: of one version for every
+ * Kubernetes, since it uses no library of the cluster's.
+ */
+const AGNHOST = { version: '2.66.1', kubernetes: '1.37.2' };
+
+/** The tunnel from API servers on hosts without pods to pods; no other version of it is in the Go registry whole. */
+const KONNECTIVITY = '0.34.0';
+
+const konnectivity: GoModule = {
+  kind: 'go-module',
+  module: 'sigs.k8s.io/apiserver-network-proxy',
+  version: `v${KONNECTIVITY}`,
+  go: GO,
+  programs: { 'proxy-server': './cmd/server', 'proxy-agent': './cmd/agent' },
+};
 
 /** What {@link commonArtifacts} are packed from. */
 export const commonSources: Readonly<Record<string, Source>> = {
@@ -74,9 +81,11 @@ export const commonSources: Readonly<Record<string, Source>> = {
   },
   flannel,
   'flannel-tools': flannelTools,
+  konnectivity,
+  agnhost: kubernetesModule(AGNHOST.kubernetes, { agnhost: './test/images/agnhost' }),
 };
 
-/** The network's parts and the test application: the same for every version of Kubernetes. */
+/** The network's parts and the program of the checks: the same for every version of Kubernetes. */
 export const commonArtifacts: readonly ArtifactPlan[] = [
   {
     // The last release of the CNI plugins that has flannel's; its own module is not in the Go registry.
@@ -94,14 +103,40 @@ export const commonArtifacts: readonly ArtifactPlan[] = [
       { kind: 'file', from: { source: 'flannel', path: 'flanneld' }, to: 'opt/bin/flanneld' },
     ],
   }),
-  image('myapp', 'v1', 'docker.io/ikubernetes/myapp:v1', {
-    config: { Entrypoint: ['/myapp'], Env: systemPath, ExposedPorts: { '80/tcp': {} } },
+  // One program each, as in the layer of the official image.
+  ...['proxy-server', 'proxy-agent'].map((program): ArtifactPlan => ({
+    name: `konnectivity-${program}`,
+    version: KONNECTIVITY,
+    url: `https://images.ha-kubernetes.invalid/kas-network-proxy/${program}-v${KONNECTIVITY}.tar.gz`,
+    content: { kind: 'tar.gz', members: members('', 'konnectivity', '', [program]) },
+  })),
+  image('agnhost', AGNHOST.version, `registry.k8s.io/e2e-test-images/agnhost:${AGNHOST.version}`, {
+    config: { Entrypoint: ['/agnhost'], Env: systemPath },
     rootfs: [
       { kind: 'busybox', from: busyboxProgram },
-      { kind: 'text', text: myapp, to: 'myapp', mode: 0o755 },
+      { kind: 'file', from: { source: 'agnhost', path: 'agnhost' }, to: 'agnhost' },
     ],
   }),
 ];
+
+/** Programs of Kubernetes' own repository by their package, and files of it; `version` without its `v`. */
+export function kubernetesModule(
+  version: string,
+  programs: GoModule['programs'],
+  copy: readonly string[] = [],
+): GoModule {
+  const [, minor = '', patch = ''] = version.split('.');
+  return {
+    kind: 'go-module',
+    module: 'k8s.io/kubernetes',
+    version: `v${version}`,
+    go: GO,
+    programs,
+    copy,
+    // The staging repositories are published as modules that count v0.MINOR.PATCH.
+    siblings: `v0.${minor}.${patch}`,
+  };
+}
 
 /** The program files of the CNI plugins' archive. */
 export function cniPlugins(version: string, directory: string, names: readonly string[]): ArtifactPlan {

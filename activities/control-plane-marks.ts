@@ -1,0 +1,34 @@
+import type { V1Node } from '@kubernetes/client-node';
+import type { ClusterSpec, Host } from '../cluster/spec.js';
+import { CONTROL_PLANE_KEY, isTainted } from '../cluster/topology.js';
+import { NotYetError } from './activity.js';
+import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
+
+/**
+ * Gives a control-plane node the label that tools look for, which a kubelet may not set itself, and the taint that the
+ * spec wants or not (https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane).
+ * Other labels and taints are somebody else's.
+ *
+ * @returns whether anything was changed.
+ */
+export async function ensureControlPlaneMarks(
+  kubernetes: KubernetesApi,
+  spec: ClusterSpec,
+  host: Host,
+): Promise<boolean> {
+  if (!host.roles.includes('control-plane')) return false;
+  const node = await kubernetes.read<V1Node>({ apiVersion: 'v1', kind: 'Node', metadata: { name: host.name } });
+  if (node === undefined) throw new NotYetError(`node ${host.name} is gone`);
+  const taint = { key: CONTROL_PLANE_KEY, effect: 'NoSchedule' };
+  const labelled = node.metadata?.labels?.[CONTROL_PLANE_KEY] === '';
+  const tainted = (node.spec?.taints ?? []).some(({ key, effect }) => key === taint.key && effect === taint.effect);
+  if (labelled && tainted === isTainted(spec, host)) return false;
+  // Lists of taints are merged by their keys.
+  await kubernetes.merge({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: host.name, labels: { [CONTROL_PLANE_KEY]: '' } },
+    spec: { taints: [isTainted(spec, host) ? taint : { $patch: 'delete', key: taint.key }] },
+  });
+  return true;
+}
