@@ -16,23 +16,30 @@ const REFUSAL = 'this webhook denies all requests';
 export function apiServerReach(
   kubernetes: KubernetesApi,
   master: string,
-  { pods }: Pick<RunningApplication, 'pods'>,
+  running: Pick<RunningApplication, 'pods'>,
   signal: AbortSignal,
 ): Promise<Check> {
-  const server = kubernetes.only(master);
-  // The pod farthest from the one that other checks ask from.
-  const pod = pods.at(-1)?.name ?? '';
-  const asked: readonly (() => Promise<string | undefined>)[] = [
-    () => podAnswers(server, pod),
-    () => serviceAnswers(server),
-    () => webhookRefuses(server),
-    () => execute(server, pod, ['true']),
-  ];
+  const asked = Object.values(probes(kubernetes.only(master), running));
   return check(
     `pod, Service, webhook and exec through the API server of ${master}`,
     async () => (await Promise.all(asked.map((ask) => ask()))).find((problem) => problem !== undefined),
     signal,
   );
+}
+
+/** One question each; a probe resolves to undefined on success, else to the reason. */
+export function probes(
+  server: KubernetesApi,
+  { pods }: Pick<RunningApplication, 'pods'>,
+): Record<'pod' | 'Service' | 'webhook' | 'exec', () => Promise<string | undefined>> {
+  // The pod farthest from the one that other checks ask from.
+  const pod = pods.at(-1)?.name ?? '';
+  return {
+    pod: () => podAnswers(server, pod),
+    Service: () => serviceAnswers(server),
+    webhook: () => webhookRefuses(server),
+    exec: () => execute(server, pod, ['true']),
+  };
 }
 
 function podAnswers(server: KubernetesApi, pod: string): Promise<string | undefined> {

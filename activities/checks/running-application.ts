@@ -28,7 +28,7 @@ export interface RunningApplication {
 
 /** Runs the test application for as long as `use` takes, through the API servers of `kubernetes`. */
 export async function withApplication<T>(
-  { spec }: ClusterContext,
+  { spec }: Pick<ClusterContext, 'spec'>,
   kubernetes: KubernetesApi,
   signal: AbortSignal,
   use: (running: RunningApplication) => Promise<T>,

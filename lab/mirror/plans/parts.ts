@@ -67,6 +67,7 @@ const konnectivity: GoModule = {
   version: `v${KONNECTIVITY}`,
   go: GO,
   programs: { 'proxy-server': './cmd/server', 'proxy-agent': './cmd/agent' },
+  siblings: `v${KONNECTIVITY}`,
 };
 
 /** What {@link commonArtifacts} are packed from. */
