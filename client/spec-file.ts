@@ -27,7 +27,7 @@ async function readText(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    throw new UserError(`cannot read ${path} (${code}); name a cluster file with -f, such as examples/seed.yaml`);
+    throw new UserError(`cannot read ${path} (${code}); name a cluster file with -f, such as examples/today.yaml`);
   }
 }
 

@@ -97,7 +97,7 @@ test('a file that is not there is told with what to do', async (t) => {
   const path = join(await temporaryDirectory(t), 'missing.yaml');
   assert.equal(
     await refusal(path),
-    `cannot read ${path} (ENOENT); name a cluster file with -f, such as examples/seed.yaml`,
+    `cannot read ${path} (ENOENT); name a cluster file with -f, such as examples/today.yaml`,
   );
 });
 

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { parse } from 'yaml';
+import { officialLock } from '../../activities/artifacts/artifact-lock.js';
+import { provenMinors } from '../../cluster/versions.js';
 import { apiName, dnsServiceAddress, firstServiceAddress, fullName } from '../../cluster/topology.js';
 import { seedDocument, specOf } from './documents.js';
 
@@ -25,4 +29,11 @@ test('examples/seed.yaml is the cluster of the seed', () => {
   assert.equal(apiName(spec), 'kubernetes-api.mykernel.cn');
   assert.equal(firstServiceAddress(spec), '10.64.0.1');
   assert.equal(dnsServiceAddress(spec), '10.64.0.10');
+});
+
+test('examples/today.yaml can be built from official releases of the newest minor, with ports as Kubernetes has them', async () => {
+  const spec = specOf(parse(readFileSync(new URL('../../../examples/today.yaml', import.meta.url), 'utf8')));
+  assert.match(await officialLock(spec.kubernetes), /locks/);
+  assert.equal(Number(spec.kubernetes.split('.')[1]), Math.max(...provenMinors));
+  assert.equal(spec.network.nodePorts, '30000-32767');
 });
