@@ -1,4 +1,4 @@
-import type { V1Node } from '@kubernetes/client-node';
+import { CoreV1Api, PatchStrategy, setHeaderOptions, type V1Node } from '@kubernetes/client-node';
 import type { ClusterSpec, Host } from '../cluster/spec.js';
 import { CONTROL_PLANE_KEY, isTainted } from '../cluster/topology.js';
 import { NotYetError } from './activity.js';
@@ -23,12 +23,15 @@ export async function ensureControlPlaneMarks(
   const labelled = node.metadata?.labels?.[CONTROL_PLANE_KEY] === '';
   const tainted = (node.spec?.taints ?? []).some(({ key, effect }) => key === taint.key && effect === taint.effect);
   if (labelled && tainted === isTainted(spec, host)) return false;
-  // Lists of taints are merged by their keys.
-  await kubernetes.merge({
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: host.name, labels: { [CONTROL_PLANE_KEY]: '' } },
+  // Lists of taints are merged by their keys. Typed objects would lose the directive.
+  const body = {
+    metadata: { labels: { [CONTROL_PLANE_KEY]: '' } },
     spec: { taints: [isTainted(spec, host) ? taint : { $patch: 'delete', key: taint.key }] },
-  });
+  };
+  await kubernetes.request(`mark node ${host.name}`, (config) =>
+    config
+      .makeApiClient(CoreV1Api)
+      .patchNode({ name: host.name, body }, setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch)),
+  );
   return true;
 }

@@ -79,20 +79,6 @@ export class KubernetesApi {
     );
   }
 
-  /** Changes the given fields of an object that is there, by a strategic merge: lists by their keys, `null` removes. */
-  async merge(object: Manifest): Promise<void> {
-    await this.request(`change ${describe(object)}`, (config) =>
-      KubernetesObjectApi.makeApiClient(config).patch(
-        object as KubernetesObject,
-        undefined,
-        undefined,
-        FIELD_MANAGER,
-        undefined,
-        PatchStrategy.StrategicMergePatch,
-      ),
-    );
-  }
-
   /** Writes an object as it was read. One that somebody else has changed or removed since needs that no more. */
   async rewrite(object: KubernetesObject): Promise<void> {
     await this.request(
