@@ -62,6 +62,8 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
           ? {
               'net.ipv4.ip_forward': '1',
               'net.bridge.bridge-nf-call-iptables': '1',
+              // Else a connection from a node may hold the very port that a Service of type NodePort is given.
+              'net.ipv4.ip_local_reserved_ports': kernelRange(spec.network.nodePorts),
               ...kubeletKernel,
             }
           : {}),
@@ -78,4 +80,10 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
       accounts: [...(isNode ? ['haproxy'] : []), ...(spec.hostKind === 'machine' ? ['_chrony'] : [])],
     },
   };
+}
+
+/** A range as the kernel prints it: one port alone has no dash. */
+function kernelRange(range: string): string {
+  const [low, high] = range.split('-').map(Number);
+  return low === high ? String(low) : `${String(low)}-${String(high)}`;
 }

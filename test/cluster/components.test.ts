@@ -209,3 +209,17 @@ test('nothing secret stands in desired state as text', () => {
 test('the seed is described byte for byte the same each time', () => {
   assert.deepEqual(described(specOf(seedDocument())), described(specOf(seedDocument())));
 });
+
+test('a node keeps its node ports out of what outgoing connections get, as the kernel writes a range', () => {
+  for (const [nodePorts, reserved] of [
+    ['20000-50000', '20000-50000'],
+    ['30000-30000', '30000'],
+  ] as const) {
+    const document = seedDocument();
+    document.network['nodePorts'] = nodePorts;
+    const kernel = described(specOf(document))
+      .filter(({ host, component }) => host.name === 'node01' && component === 'host')
+      .map(({ state }) => state.kernel.sysctls['net.ipv4.ip_local_reserved_ports']);
+    assert.deepEqual(kernel, [reserved]);
+  }
+});
