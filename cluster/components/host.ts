@@ -41,6 +41,7 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
         path: '/etc/hosts',
         mode: 0o644,
         owner: 'root:root',
+        // For people and their programs: no component depends on a line of this file, which may be gone after a reboot.
         // The API is behind this address on every host: its own API server on a master, the proxy on a node.
         content: { kind: 'block', text: [...hostLines, `127.0.0.1 ${apiName(spec)}`, ''].join('\n') },
       },

@@ -66,6 +66,8 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
           ...(features.remoteRuntimeFlag ? { 'container-runtime': 'remote' } : {}),
           ...(features.runtimeByFlag ? { 'container-runtime-endpoint': RUNTIME_ENDPOINT } : {}),
           'node-ip': host.address,
+          // A host may get another name when it boots (DHCP, cloud-init); its Node keeps this one.
+          'hostname-override': host.name,
         },
         // Pods go on while their kubelet restarts.
         service: ['KillMode=process', 'WorkingDirectory=/var/lib/kubelet'],
