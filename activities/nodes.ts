@@ -3,7 +3,7 @@ import type { V1Secret } from '@kubernetes/client-node';
 import { BOOTSTRAP_GROUP } from '../cluster/addons/bootstrap-rbac.js';
 import type { Manifest } from '../cluster/addons/manifest.js';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
-import { nodeApiUrl } from '../cluster/components/api-endpoint.js';
+import { NODE_API_URL } from '../cluster/components/api-endpoint.js';
 import { BOOTSTRAP_KUBECONFIG } from '../cluster/components/kubelet.js';
 import type { RequestPurpose } from '../cluster/csr-rules.js';
 import { nothing } from '../cluster/desired-state.js';
@@ -76,7 +76,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
       const text = bootstrapKubeconfigText({
         cluster: context.spec.name,
         user: 'kubelet-bootstrap',
-        server: nodeApiUrl(context.spec),
+        server: NODE_API_URL,
         authority: certificate ?? '',
         token,
       });

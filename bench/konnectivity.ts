@@ -14,7 +14,8 @@ import { parse } from 'yaml';
 import { probes } from '../activities/checks/api-server-reach.js';
 import { withApplication, type RunningApplication } from '../activities/checks/running-application.js';
 import { KubernetesApi } from '../activities/kubernetes/kubernetes-api.js';
-import { validateSpec, type ClusterSpec } from '../cluster/spec.js';
+import type { ClusterSpec } from '../cluster/spec.js';
+import { validateSpec } from '../cluster/spec/validate.js';
 import { apiServerUrl, hostsWithRole } from '../cluster/topology.js';
 
 const LATENCY_SAMPLES = 40;

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
-import { validateSpec, type ClusterSpec, type SpecProblem } from '../cluster/spec.js';
+import type { ClusterSpec } from '../cluster/spec.js';
+import type { SpecProblem } from '../cluster/spec/problem.js';
+import { validateSpec } from '../cluster/spec/validate.js';
 import { UserError } from './errors.js';
 
 /**

@@ -101,6 +101,8 @@ const sharedReasons = {
     'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
 };
 const requestTimeout = 'The default of 60 s stands; watches and exec are exempt from it.';
+const nodeName =
+  'A host may get another name when it boots (DHCP, cloud-init); the name of its node and of its certificates is the one in the inventory.';
 const servingCertificate =
   'The kubelet asks for its serving certificate (serverTLSBootstrap) and keeps it itself; the request is held against the inventory.';
 
@@ -117,6 +119,7 @@ export const warningReasons: Readonly<Record<Benchmark, Readonly<Record<string, 
       'Nothing that is deployed gives a person the token of a service account; whether somebody does is yours to see.',
     '3.1.3':
       'A bootstrap token is made for one join, may only ask for a certificate, and is removed when the node is Ready.',
+    '4.2.7': nodeName,
     '4.2.9': servingCertificate,
   },
   'cis-1.20': {
@@ -125,6 +128,7 @@ export const warningReasons: Readonly<Record<Benchmark, Readonly<Record<string, 
       'Load balancers need /readyz without credentials; RBAC grants anonymous users that, its like, and /version.',
     '1.2.12': 'SecurityContextDeny refuses most pods that are in use; it was removed in 1.30.',
     '1.2.25': requestTimeout,
+    '4.2.8': nodeName,
     '4.2.9':
       'The kubelet sends 50 events a second at most; without a limit, a fault on one node would load every API server.',
     '4.2.10': servingCertificate,

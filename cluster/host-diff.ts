@@ -81,9 +81,12 @@ export interface UnitChange {
   readonly run?: 'start' | 'restart' | 'stop';
 }
 
-/** Where one kernel setting outlives a reboot. A file each, so that components do not share a file. */
+/**
+ * Where one kernel setting outlives a reboot. A file each, so that components do not share a file. The last one by name
+ * wins at boot (sysctl.d(5)), and Debian has /etc/sysctl.conf there as 99-sysctl.conf.
+ */
 export function sysctlFile(name: string): string {
-  return `/etc/sysctl.d/90-ha-kubernetes-${name.replaceAll('/', '.')}.conf`;
+  return `/etc/sysctl.d/zz-ha-kubernetes-${name.replaceAll('/', '.')}.conf`;
 }
 
 /** Where the loading of one kernel module outlives a reboot. */

@@ -1,24 +1,18 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
-import {
-  API_PORT,
-  API_PROXY_PORT,
-  apiName,
-  hostsWithRole,
-  KONNECTIVITY_PORT,
-  konnectivityServers,
-} from '../topology.js';
+import { API_PORT, API_PROXY_PORT, hostsWithRole, KONNECTIVITY_PORT, konnectivityServers } from '../topology.js';
 import { certificateFile, directory, textFile } from './files.js';
 import { sandbox, unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'kube-api-proxy.service';
 const CONFIG = '/etc/kubernetes/api-proxy.cfg';
 
-/** Where a node's components reach the API: through the proxy on their own host. */
-export function nodeApiUrl(spec: ClusterSpec): string {
-  return `https://${apiName(spec)}:${API_PROXY_PORT}`;
-}
+/**
+ * Where a node's components reach the API: through the proxy on their own host. An address, which is in every API server's
+ * certificate: a name in /etc/hosts may be gone after a reboot (docs/decisions/nodes-need-no-name.md).
+ */
+export const NODE_API_URL = `https://127.0.0.1:${API_PROXY_PORT}`;
 
 /**
  * A TCP proxy on each node to all API servers (seed, S19a), so that a master's death needs no edit anywhere.

@@ -41,6 +41,7 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
         path: '/etc/hosts',
         mode: 0o644,
         owner: 'root:root',
+        // For people and their programs: no component depends on a line of this file, which may be gone after a reboot.
         // The API is behind this address on every host: its own API server on a master, the proxy on a node.
         content: { kind: 'block', text: [...hostLines, `127.0.0.1 ${apiName(spec)}`, ''].join('\n') },
       },
@@ -62,6 +63,8 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
           ? {
               'net.ipv4.ip_forward': '1',
               'net.bridge.bridge-nf-call-iptables': '1',
+              // Else a connection from a node may hold the very port that a Service of type NodePort is given.
+              'net.ipv4.ip_local_reserved_ports': kernelRange(spec.network.nodePorts),
               ...kubeletKernel,
             }
           : {}),
@@ -78,4 +81,10 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
       accounts: [...(isNode ? ['haproxy'] : []), ...(spec.hostKind === 'machine' ? ['_chrony'] : [])],
     },
   };
+}
+
+/** A range as the kernel prints it: one port alone has no dash. */
+function kernelRange(range: string): string {
+  const [low, high] = range.split('-').map(Number);
+  return low === high ? String(low) : `${String(low)}-${String(high)}`;
 }

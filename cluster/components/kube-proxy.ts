@@ -4,7 +4,7 @@ import { noTraces, nothing } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport, type ProxyMode } from '../versions.js';
-import { nodeApiUrl } from './api-endpoint.js';
+import { NODE_API_URL } from './api-endpoint.js';
 import { removeRules } from './cleanups.js';
 import { BIN, directory, kubeconfigFile, textFile } from './files.js';
 import { confined, unitFile, unitPath } from './systemd.js';
@@ -42,7 +42,7 @@ export function nodeChoices(spec: ClusterSpec, host: Pick<Host, 'roles'>, facts:
 export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
   const { mode } = proxyMode(spec, facts);
   const files = [
-    kubeconfigFile(KUBECONFIG, nodeApiUrl(spec), `kube-proxy/${host.name}`),
+    kubeconfigFile(KUBECONFIG, NODE_API_URL, `kube-proxy/${host.name}`),
     textFile(
       CONFIG,
       stringify({
@@ -50,6 +50,8 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
         kind: 'KubeProxyConfiguration',
         // Given an address, it need not wait for its Node object in order to learn it.
         bindAddress: host.address,
+        // A host may get another name when it boots (DHCP, cloud-init); its Node keeps this one.
+        hostnameOverride: host.name,
         metricsBindAddress: '127.0.0.1:10249',
         healthzBindAddress: '127.0.0.1:10256',
         clientConnection: { kubeconfig: KUBECONFIG },

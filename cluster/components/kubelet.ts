@@ -66,6 +66,8 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
           ...(features.remoteRuntimeFlag ? { 'container-runtime': 'remote' } : {}),
           ...(features.runtimeByFlag ? { 'container-runtime-endpoint': RUNTIME_ENDPOINT } : {}),
           'node-ip': host.address,
+          // A host may get another name when it boots (DHCP, cloud-init); its Node keeps this one.
+          'hostname-override': host.name,
           // There before the first pod could be; the deployer keeps it so afterwards.
           ...(isTainted(spec, host) ? { 'register-with-taints': `${CONTROL_PLANE_KEY}=:NoSchedule` } : {}),
         },

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { artifactLockSchema } from '../../cluster/artifacts.js';
+import { NODE_API_URL } from '../../cluster/components/api-endpoint.js';
 import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
 import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
 import { certificatePlan } from '../../cluster/pki.js';
@@ -208,4 +209,37 @@ test('nothing secret stands in desired state as text', () => {
 
 test('the seed is described byte for byte the same each time', () => {
   assert.deepEqual(described(specOf(seedDocument())), described(specOf(seedDocument())));
+});
+
+test('a node keeps its node ports out of what outgoing connections get, as the kernel writes a range', () => {
+  for (const [nodePorts, reserved] of [
+    ['20000-50000', '20000-50000'],
+    ['30000-30000', '30000'],
+  ] as const) {
+    const document = seedDocument();
+    document.network['nodePorts'] = nodePorts;
+    const kernel = described(specOf(document))
+      .filter(({ host, component }) => host.name === 'node01' && component === 'host')
+      .map(({ state }) => state.kernel.sysctls['net.ipv4.ip_local_reserved_ports']);
+    assert.deepEqual(kernel, [reserved]);
+  }
+});
+
+test('a node that boots with another name and another /etc/hosts is the same node, and finds its API', () => {
+  everyComponent(({ spec, host, component, state }) => {
+    for (const { path, content } of state.files) {
+      if (content.kind === 'kubeconfig') assert.match(content.server, /^https:\/\/(\d+\.){3}\d+:\d+$/, path);
+      const text = content.kind === 'text' ? content.text : '';
+      if (path.endsWith('/kubelet.service'))
+        assert.ok(flagsOf({ path, mode: 0, owner: '', content }).includes('hostname-override'));
+      if (path === '/var/lib/kube-proxy/config.yaml')
+        assert.match(text, new RegExp(`^hostnameOverride: ${host.name}$`, 'm'));
+      // Neither may a name stand where a program is told whom to talk to.
+      if (component !== 'host') assert.ok(!text.includes(`.${spec.domain}`), path);
+    }
+  });
+  const [address] = certificatePlan(specOf(seedDocument()))
+    .certificates.filter(({ name }) => name.startsWith('kube-apiserver/'))
+    .map(({ sans }) => sans.ip.includes(new URL(NODE_API_URL).hostname));
+  assert.equal(address, true, 'the address is in the certificate');
 });

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import type { HostFacts } from '../../cluster/facts.js';
-import { validateSpec, type ClusterSpec, type Role } from '../../cluster/spec.js';
+import type { ClusterSpec, Role } from '../../cluster/spec.js';
+import { validateSpec } from '../../cluster/spec/validate.js';
 
 /** What a Debian 12 with a new kernel says of itself. */
 export const debianFacts: HostFacts = {

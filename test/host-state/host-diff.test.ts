@@ -216,6 +216,12 @@ test('kernel settings and modules bring the files that keep them over a reboot, 
   );
 });
 
+test("a kernel setting of ours comes after the administrator's own file when a host boots", () => {
+  const files = ['99-sysctl.conf', '99-zz-cloud.conf', 'z-last.conf', 'local.conf', 'vm.conf'];
+  const ours = sysctlFile('vm.panic_on_oom').slice('/etc/sysctl.d/'.length);
+  assert.equal([...files, ours].sort().at(-1), ours);
+});
+
 const name = fc.constantFrom('a', 'b', 'c', 'd');
 const path = fc.constantFrom(
   '/etc/a',

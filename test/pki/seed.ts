@@ -1,5 +1,6 @@
 import { type CertificatePlan, certificatePlan } from '../../cluster/pki.js';
-import { type ClusterSpec, validateSpec } from '../../cluster/spec.js';
+import type { ClusterSpec } from '../../cluster/spec.js';
+import { validateSpec } from '../../cluster/spec/validate.js';
 
 /** The seed's hosts: three masters that carry etcd, three nodes. */
 export function seedSpec(): ClusterSpec {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
 import { parse } from 'yaml';
-import { validateSpec, type ClusterSpec } from '../../cluster/spec.js';
+import type { ClusterSpec } from '../../cluster/spec.js';
+import { validateSpec } from '../../cluster/spec/validate.js';
 import type { Decision } from '../../workflows/approvals.js';
 import {
   abortSignal,

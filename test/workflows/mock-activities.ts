@@ -1,6 +1,7 @@
 import { heartbeat, sleep } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.js';
-import { validateSpec, type ClusterSpec } from '../../cluster/spec.js';
+import type { ClusterSpec } from '../../cluster/spec.js';
+import { validateSpec } from '../../cluster/spec/validate.js';
 import { destroySteps } from '../../cluster/destroy-steps.js';
 import { rotationSteps } from '../../cluster/rotation.js';
 import { addNodeSteps, deploySteps, type Step } from '../../cluster/steps.js';
