@@ -1,3 +1,5 @@
+import { scrub } from '../secret-shapes.js';
+
 export type RemoteErrorKind =
   /** The host refused the key, or the key file cannot be used. */
   | 'auth'
@@ -58,15 +60,6 @@ export class RemoteError extends Error {
     this.exitCode = exitCode;
     this.output = output === undefined ? undefined : scrub(output);
   }
-}
-
-const pemBlock = /-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g;
-/** A bootstrap token: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format */
-const bootstrapToken = /\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g;
-
-/** Replaces PEM blocks (also ones cut off at the end) and whatever looks like a bootstrap token. */
-export function scrub(text: string): string {
-  return text.replace(pemBlock, '[PEM removed]').replace(bootstrapToken, '[token removed]');
 }
 
 /** More than this of a line nobody reads; the log has all of it. */
