@@ -23,10 +23,8 @@ export function temporaryPath(path: string): string {
   return posix.join(posix.dirname(path), `.${posix.basename(path)}.ha-kubernetes-new`);
 }
 
-/** What every script can rely on, whatever the user's environment is. */
+/** What every script can rely on; the environment is the same for every command (see wrapCommand). */
 const prelude = String.raw`
-LC_ALL=C TZ=UTC PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export LC_ALL TZ PATH
 umask 077
 
 # The last line on stderr is what a person reads. With "permanent", trying again cannot help.

@@ -1,14 +1,14 @@
-import pLimit, { type LimitFunction } from 'p-limit';
 import type { Client } from 'ssh2';
 import { connect, type NewHostKey } from './connection.js';
 import { RemoteError } from './errors.js';
-import { execute, type ExecResult, type RunOptions } from './exec.js';
+import { start, type ExecResult, type RunOptions } from './exec.js';
+import { SessionQueue, SessionRefused } from './session-queue.js';
 import type { SshTarget } from './target.js';
 
 /** One host as the rest of the activities see it. */
 export interface RemoteHost {
   readonly name: string;
-  /** See {@link execute}; connects first where there is no connection. */
+  /** See {@link start}; connects first where there is no connection. */
   run(options: RunOptions): Promise<ExecResult>;
 }
 
@@ -24,12 +24,9 @@ export interface SshPoolOptions {
   readonly idleMs?: number;
 }
 
-/** sshd allows 10 sessions a connection (MaxSessions); two are kept free, for killing commands. */
-const MAX_CHANNELS = 8;
-
 interface PooledConnection {
   readonly client: Promise<Client>;
-  readonly limit: LimitFunction;
+  readonly sessions: SessionQueue;
   idleTimer?: NodeJS.Timeout;
 }
 
@@ -45,18 +42,22 @@ export class SshPool {
     return { name, run: (options) => this.run(name, options) };
   }
 
-  /** Runs a command on the host `name`; see {@link execute} for the result and the errors. */
+  /** Runs a command on the host `name`; see {@link start} for the result and the errors. */
   async run(name: string, options: RunOptions): Promise<ExecResult> {
     const target = await this.options.hosts(name);
     const connection = this.connection(target);
     clearTimeout(connection.idleTimer);
     try {
-      return await connection.limit(async () => {
+      return await connection.sessions.run(async () => {
         if (options.signal?.aborted === true) {
           throw new RemoteError({ host: name, kind: 'cancelled', reason: `${options.title} was cancelled` });
         }
-        return execute(await connection.client, target, options);
+        return start(await connection.client, target, options);
       });
+    } catch (error) {
+      if (!(error instanceof SessionRefused)) throw error;
+      const reason = `${options.title}: the host opens no session (${error.message}); see MaxSessions in its sshd_config`;
+      throw new RemoteError({ host: name, kind: 'unreachable', reason });
     } finally {
       this.closeWhenIdle(target, connection);
     }
@@ -77,7 +78,7 @@ export class SshPool {
     const pooled = this.connections.get(key);
     if (pooled !== undefined) return pooled;
     const client = connect(target, this.options.onNewHostKey ?? (() => undefined));
-    const connection = { client, limit: pLimit(MAX_CHANNELS) };
+    const connection = { client, sessions: new SessionQueue() };
     const forget = (): void => {
       if (this.connections.get(key) === connection) this.connections.delete(key);
     };
@@ -90,16 +91,13 @@ export class SshPool {
   }
 
   private closeWhenIdle(target: SshTarget, connection: PooledConnection): void {
-    // p-limit counts the finished task until the next turn of the event loop.
-    setImmediate(() => {
-      if (connection.limit.activeCount + connection.limit.pendingCount > 0) return;
-      clearTimeout(connection.idleTimer);
-      if (this.connections.get(keyOf(target)) !== connection) return;
-      connection.idleTimer = setTimeout(() => {
-        this.connections.delete(keyOf(target));
-        connection.client.then(end, () => undefined);
-      }, this.options.idleMs ?? 60_000).unref();
-    });
+    if (!connection.sessions.idle) return;
+    clearTimeout(connection.idleTimer);
+    if (this.connections.get(keyOf(target)) !== connection) return;
+    connection.idleTimer = setTimeout(() => {
+      this.connections.delete(keyOf(target));
+      connection.client.then(end, () => undefined);
+    }, this.options.idleMs ?? 60_000).unref();
   }
 }
 

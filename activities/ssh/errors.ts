@@ -1,8 +1,12 @@
+import { scrub } from '../secret-shapes.js';
+
 export type RemoteErrorKind =
   /** The host refused the key, or the key file cannot be used. */
   | 'auth'
   /** The host is not, or cannot be shown to be, the one that we know. */
   | 'host-key'
+  /** The host and we have no cryptographic algorithm in common. */
+  | 'algorithms'
   /** No SSH session came about: refused, no route, no answer in time. */
   | 'unreachable'
   /** The command did not end by its deadline and was killed. */
@@ -19,6 +23,9 @@ export type RemoteErrorKind =
  * retryable, because what a host refuses now (a lock, a full disk, a mirror that is down) it may accept later.
  */
 export const PERMANENT_EXIT_CODE = 78;
+
+/** What no retry changes. */
+const permanent: readonly RemoteErrorKind[] = ['auth', 'host-key', 'algorithms'];
 
 export interface RemoteErrorFields {
   readonly host: string;
@@ -49,20 +56,14 @@ export class RemoteError extends Error {
     this.host = host;
     this.kind = kind;
     this.shortMessage = shortMessage;
-    this.retryable = kind !== 'auth' && kind !== 'host-key' && exitCode !== PERMANENT_EXIT_CODE;
+    this.retryable = !permanent.includes(kind) && exitCode !== PERMANENT_EXIT_CODE;
     this.exitCode = exitCode;
     this.output = output === undefined ? undefined : scrub(output);
   }
 }
 
-const pemBlock = /-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g;
-/** A bootstrap token: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/#token-format */
-const bootstrapToken = /\b[a-z0-9]{6}\.[a-z0-9]{16}\b/g;
-
-/** Replaces PEM blocks (also ones cut off at the end) and whatever looks like a bootstrap token. */
-export function scrub(text: string): string {
-  return text.replace(pemBlock, '[PEM removed]').replace(bootstrapToken, '[token removed]');
-}
+/** More than this of a line nobody reads; the log has all of it. */
+const MAX_WORDS = 300;
 
 /** What programs print when something fails: their own name, and why. */
 const complaint = /^[a-z][a-z0-9_.-]*: \S/;
@@ -74,7 +75,7 @@ const complaint = /^[a-z][a-z0-9_.-]*: \S/;
 export function lastWords(text: string): string | undefined {
   const lines = scrub(text)
     .split('\n')
-    .map((line) => line.trim())
+    .map((line) => line.trim().slice(0, MAX_WORDS))
     .filter((line) => line !== '');
   const [before, last] = [lines.at(-2), lines.at(-1)];
   return last !== undefined && before !== undefined && complaint.test(before)

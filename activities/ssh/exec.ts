@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
+import { connect } from './connection.js';
 import { lastWords, RemoteError, type RemoteErrorKind } from './errors.js';
-import { OutputCollector } from './output-collector.js';
-import { KILL_GRACE_SECONDS, killCommand, sessionLine, wrapCommand } from './remote-command.js';
+import { KILL_GRACE_SECONDS, killCommand, wrapCommand } from './remote-command.js';
+import { SessionOutput } from './session-output.js';
+import { SessionRefused } from './session-queue.js';
 import type { SshTarget } from './target.js';
 
 export interface RunOptions {
@@ -43,58 +45,45 @@ const CLOSE_TIMEOUT_MS = (KILL_GRACE_SECONDS + 5) * 1000;
 const HOST_DEADLINE_MARGIN_SECONDS = 15;
 
 /**
- * Runs one command on a connected host, and resolves when it exited with code 0.
+ * Starts one command on a connected host. Its result resolves when it exited with code 0.
  *
- * @throws RemoteError `exit`, `timeout`, `cancelled`, or `connection-lost` when the session ended without an exit code.
- * An error of the `stdin` stream is thrown as it is, once the command is dead.
+ * @throws SessionRefused when the host opened no session; then, and only then, the command can be started again.
+ * The result throws RemoteError `exit`, `timeout`, `cancelled`, or `connection-lost` when the session ended without an
+ * exit code. An error of the `stdin` stream is thrown as it is, once the command is dead.
  */
-export async function execute(client: Client, target: SshTarget, options: RunOptions): Promise<ExecResult> {
-  const started = performance.now();
+export function start(client: Client, target: SshTarget, options: RunOptions): Promise<Execution> {
   const deadlineSeconds = Math.ceil(options.timeoutMs / 1000) + HOST_DEADLINE_MARGIN_SECONDS;
-  const command = wrapCommand(options.command, deadlineSeconds, target.sudo === true);
-  const execution = await open(client, target, options, command);
-  const exitCode = await execution.ended();
-  const { stdout, stderr, truncated } = execution;
-  if (exitCode === 0) return { stdout, stderr, truncated, durationMs: performance.now() - started };
-  throw execution.error('exit', `${options.title} failed: ${lastWords(stderr) ?? `exit code ${exitCode}`}`, exitCode);
-}
-
-/** sshd frees a session a moment after it ended; an open that it refuses meanwhile started nothing. */
-const OPEN_ATTEMPTS = 20;
-const OPEN_RETRY_MS = 100;
-
-async function open(client: Client, target: SshTarget, options: RunOptions, command: string): Promise<Execution> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await openOnce(client, target, options, command);
-    } catch (error) {
-      const refused = (error as { reason?: unknown }).reason !== undefined;
-      if (refused && attempt < OPEN_ATTEMPTS) {
-        await sleep(OPEN_RETRY_MS);
-        continue;
-      }
-      const reason = `${options.title}: the host opened no session for the command: ${(error as Error).message}`;
-      throw new RemoteError({ host: target.name, kind: 'connection-lost', reason });
-    }
-  }
-}
-
-/** @throws the error of ssh2; it has a `reason` when it is the host that refuses. */
-function openOnce(client: Client, target: SshTarget, options: RunOptions, command: string): Promise<Execution> {
+  const word = randomBytes(16).toString('hex');
+  const command = wrapCommand(options.command, deadlineSeconds, target.sudo === true, word);
   return new Promise((resolve, reject) => {
-    // Throws where there is no connection any more, which rejects as well.
-    client.exec(command, (error, channel) => {
-      if (error !== undefined) reject(error);
-      // Listening must start here: the end of a short command can be in the same packet as the answer to its start.
-      else resolve(new Execution(client, target, options, channel));
-    });
+    const fail = (error: Error): void => {
+      // ssh2 gives a reason when it is the host that refuses.
+      const refused = (error as { reason?: unknown }).reason !== undefined;
+      const reason = `${options.title}: the host opened no session for the command: ${error.message}`;
+      reject(
+        refused
+          ? new SessionRefused(error.message)
+          : new RemoteError({ host: target.name, kind: 'connection-lost', reason }),
+      );
+    };
+    try {
+      client.exec(command, (error, channel) => {
+        if (error !== undefined) fail(error);
+        // Listening must start here: the end of a short command can be in the same packet as the answer to its start.
+        else resolve(new Execution(client, target, options, channel, word));
+      });
+    } catch (error) {
+      // There is no connection any more.
+      fail(error as Error);
+    }
   });
 }
 
 /** One running command: its streams, its deadline, and the ways in which it can end. */
-class Execution {
-  private readonly out: OutputCollector;
-  private readonly err: OutputCollector;
+export class Execution {
+  private readonly started = performance.now();
+  private readonly out: SessionOutput;
+  private readonly err: SessionOutput;
   private exitCode: number | undefined;
   /** Why the command is being killed; it wins over whatever exit code the kill leads to. */
   private killedBecause: Error | undefined;
@@ -109,10 +98,11 @@ class Execution {
     private readonly target: SshTarget,
     private readonly options: RunOptions,
     private readonly channel: ClientChannel,
+    word: string,
   ) {
     const limit = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
-    this.out = new OutputCollector(limit, options.onStdoutLine);
-    this.err = new OutputCollector(limit);
+    this.out = new SessionOutput(word, limit, options.onStdoutLine);
+    this.err = new SessionOutput(word, limit);
     this.outcome = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -121,20 +111,32 @@ class Execution {
     this.feed();
   }
 
-  get stdout(): string {
-    return this.out.text;
+  /** What the command printed, once it has exited with code 0; see {@link start} for the errors. */
+  async result(): Promise<ExecResult> {
+    const exitCode = await this.ended();
+    if (exitCode !== 0 || this.session === undefined) throw this.error('exit', this.reason(exitCode), exitCode);
+    const [{ text: stdout, truncated }, { text: stderr }] = [this.out, this.err];
+    return { stdout, stderr, truncated, durationMs: performance.now() - this.started };
   }
 
-  get stderr(): string {
-    return this.err.text.replace(sessionLine, '');
+  /** The command's session on the host; undefined while it has not begun. */
+  private get session(): number | undefined {
+    return this.err.session ?? this.out.session;
   }
 
-  get truncated(): boolean {
-    return this.out.truncated;
+  /** Why it failed, in the host's own words: on stderr, else on stdout. */
+  private reason(exitCode: number): string {
+    const { title } = this.options;
+    const complaint = lastWords(this.err.text);
+    const words = lastWords(this.out.text);
+    const said = complaint ?? (words === undefined ? `exit code ${exitCode}` : `${words} (exit code ${exitCode})`);
+    if (this.session !== undefined) return `${title} failed: ${said}`;
+    const place = `ForceCommand in its sshd_config, command= in authorized_keys, or the login shell of ${this.target.user}`;
+    return `${title} did not begin: ${said}${complaint === undefined ? `; the host runs something else: see ${place}` : ''}`;
   }
 
-  error(kind: RemoteErrorKind, reason: string, exitCode?: number): RemoteError {
-    const output = [this.stdout, this.stderr].filter((text) => text !== '').join('\n');
+  private error(kind: RemoteErrorKind, reason: string, exitCode?: number): RemoteError {
+    const output = [this.out.text, this.err.text].filter((text) => text !== '').join('\n');
     return new RemoteError({
       host: this.target.name,
       kind,
@@ -145,7 +147,7 @@ class Execution {
   }
 
   /** Resolves with the exit code, whatever it is. */
-  async ended(): Promise<number> {
+  private async ended(): Promise<number> {
     const { title, timeoutMs, signal } = this.options;
     const cancel = (): void => {
       this.kill(this.error('cancelled', `${title} was cancelled`));
@@ -166,13 +168,15 @@ class Execution {
 
   private listen(): void {
     const { channel } = this;
-    channel.on('data', (chunk: Buffer) => {
-      this.out.add(chunk);
-    });
-    channel.stderr.on('data', (chunk: Buffer) => {
-      this.err.add(chunk);
-      if (this.killedBecause !== undefined) this.killSession();
-    });
+    for (const [stream, output] of [
+      [channel, this.out],
+      [channel.stderr, this.err],
+    ] as const) {
+      stream.on('data', (chunk: Buffer) => {
+        output.add(chunk);
+        if (this.killedBecause !== undefined) this.killSession();
+      });
+    }
     channel.on('exit', (code: number | null) => {
       this.exitCode = code ?? undefined;
     });
@@ -217,19 +221,36 @@ class Execution {
     }, CLOSE_TIMEOUT_MS);
   }
 
-  /** Kills over a second channel, because OpenSSH before 7.9, and any under sudo, does not deliver signals. */
+  /** Kills over a second session, because OpenSSH before 7.9, and any under sudo, does not deliver signals. */
   private killSession(): void {
-    const session = sessionLine.exec(this.err.text)?.[1];
+    const { session } = this;
     if (session === undefined || this.sessionKilled) return;
     this.sessionKilled = true;
-    try {
-      this.client.exec(killCommand(Number(session), this.target.sudo === true), (error, channel) => {
-        if (error !== undefined) return;
-        channel.on('error', () => undefined).resume();
-        channel.stderr.resume();
-      });
-    } catch {
-      // Not connected any more: the watchdog on the host does it.
-    }
+    const command = killCommand(session, this.target.sudo === true);
+    runUnheard(this.client, command)
+      .catch(async () => {
+        // The connection has no session left (MaxSessions), or is gone itself, and then the watchdog on the host does it.
+        const client = await connect(this.target, () => undefined);
+        client.on('error', () => undefined);
+        await runUnheard(client, command).finally(() => client.end());
+      })
+      .catch(() => undefined);
   }
+}
+
+/** Runs a command whose outcome others tell; resolves when it has ended. */
+function runUnheard(client: Client, command: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.exec(command, (error, channel) => {
+      if (error !== undefined) {
+        reject(error);
+        return;
+      }
+      channel
+        .on('error', () => undefined)
+        .on('close', resolve)
+        .resume();
+      channel.stderr.resume();
+    });
+  });
 }

@@ -1,6 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 
 /** A host key as a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT") or a server gives it. */
 export interface HostKey {
@@ -30,33 +29,63 @@ export function knownHostsName(address: string, port: number): string {
 }
 
 /**
- * The keys that `text`, the content of a known_hosts file, gives for `name`. Plain and hashed (`|1|salt|hash`) entries
- * are read; wildcard patterns and certificate authorities are not, as this tool writes neither.
+ * The keys that `text`, the content of a known_hosts file, gives for `name`, matched as OpenSSH does: names, patterns with
+ * `*`, `?` and `!`, and hashed names (`|1|salt|hash`). Certificate authorities are passed over, as this tool asks for
+ * plain keys.
  */
 export function knownKeysOf(text: string, name: string): KnownHostKey[] {
   const keys: KnownHostKey[] = [];
   for (const line of text.split('\n')) {
-    const fields = line.trim().split(/\s+/);
+    const fields = line.trim().split(/[ \t]+/);
     if (fields[0] === '' || fields[0]?.startsWith('#')) continue;
     const marker = fields[0]?.startsWith('@') ? fields.shift() : undefined;
     const [hosts, type, base64] = fields;
-    if (hosts === undefined || type === undefined || base64 === undefined || marker === '@cert-authority') continue;
-    if (hosts.split(',').some((entry) => entryMatches(entry, name))) {
+    if (hosts === undefined || type === undefined || base64 === undefined) continue;
+    if (marker !== undefined && marker !== '@revoked') continue;
+    if (hostsMatch(hosts, name)) {
       keys.push({ type, blob: Buffer.from(base64, 'base64'), revoked: marker === '@revoked' });
     }
   }
   return keys;
 }
 
-function entryMatches(entry: string, name: string): boolean {
-  if (!entry.startsWith('|1|')) return entry.toLowerCase() === name.toLowerCase();
-  const [salt, hash] = entry.slice('|1|'.length).split('|');
-  if (salt === undefined || hash === undefined) return false;
+/** match_hostname() and match_maybe_hashed() of OpenSSH; a negated pattern that matches decides. */
+function hostsMatch(hosts: string, name: string): boolean {
+  if (hosts.startsWith('|')) return hashedNameMatches(hosts, name);
+  const patterns = hosts.split(',');
+  const matches = (pattern: string): boolean => patternOf(pattern).test(name);
+  return (
+    patterns.some((pattern) => !pattern.startsWith('!') && matches(pattern)) &&
+    !patterns.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1)))
+  );
+}
+
+function hashedNameMatches(hosts: string, name: string): boolean {
+  const [, version, salt, hash] = hosts.split('|');
+  if (version !== '1' || salt === undefined || hash === undefined) return false;
   return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest('base64') === hash;
 }
 
-/** Whether `seen` is one of the `known` keys. */
-export function judgeHostKey(known: readonly KnownHostKey[], seen: HostKey): HostKeyVerdict {
+function patternOf(pattern: string): RegExp {
+  const body = pattern
+    .replaceAll(/[^*?\w]/g, String.raw`\$&`)
+    .replaceAll(/\*+/g, '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${body}$`, 'is');
+}
+
+/**
+ * What the content of a known_hosts file says of a key that a host showed. As for OpenSSH, a key that is filed under the
+ * address alone counts for other ports than 22, too, unless there is one for this port.
+ */
+export function judgeHostKey(text: string, address: string, port: number, seen: HostKey): HostKeyVerdict {
+  const verdict = judge(knownKeysOf(text, knownHostsName(address, port)), seen);
+  if (verdict !== 'unknown' || port === 22) return verdict;
+  const withoutPort = judge(knownKeysOf(text, address), seen);
+  return withoutPort === 'changed' ? 'unknown' : withoutPort;
+}
+
+function judge(known: readonly KnownHostKey[], seen: HostKey): HostKeyVerdict {
   const same = known.filter((key) => key.blob.equals(seen.blob));
   if (same.some((key) => key.revoked)) return 'revoked';
   if (same.length > 0) return 'known';
@@ -92,15 +121,4 @@ export async function readKnownHosts(file: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw error;
   }
-}
-
-/**
- * Adds a key. One append of one line, and not a rewrite of the file: two workers that share it cannot lose each other's
- * entries.
- */
-export async function rememberHostKey(file: string, name: string, key: HostKey): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const text = await readKnownHosts(file);
-  const separator = text === '' || text.endsWith('\n') ? '' : '\n';
-  await appendFile(file, `${separator}${name} ${key.type} ${key.blob.toString('base64')}\n`, { mode: 0o600 });
 }

@@ -1,12 +1,24 @@
-/** Announces, on stderr, the session of a command that was started by {@link wrapCommand}; it is its leader's pid. */
-export const sessionLine = /^ha-kubernetes-session (\d+)\n/m;
-
 /** How long a command may take between SIGTERM and SIGKILL. */
 export const KILL_GRACE_SECONDS = 5;
+
+/** Where every program that we name is found, whatever the account's own PATH is. */
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Lists the processes of the session $1 (proc(5), field 6 of stat), in whichever process groups they are. */
 const members = String.raw`
 members() { sed -n "s/^\([0-9]*\) (.*) . [0-9]* [0-9]* $1 .*/\1/p" /proc/[0-9]*/stat 2>/dev/null; }
+`;
+
+/**
+ * Announces the beginning of the command $1 on both streams, with the word $2 that nobody else knows and the pid of its
+ * session's leader; whatever came before is the login shell's. Then runs it without the account's environment: proxies,
+ * languages and settings of tools are for people. Only apt may need the proxy of the host's network, and asks for it by
+ * other names.
+ */
+const beginning = String.raw`
+for stream in 1 2; do echo "ha-kubernetes-started $2 $$" >&$stream; done
+exec env -i PATH=${PATH} HOME="$HOME" LC_ALL=C TZ=UTC \
+  apt_http_proxy="$http_proxy" apt_https_proxy="$https_proxy" apt_no_proxy="$no_proxy" sh -c "$1"
 `;
 
 /**
@@ -16,11 +28,11 @@ members() { sed -n "s/^\([0-9]*\) (.*) . [0-9]* [0-9]* $1 .*/\1/p" /proc/[0-9]*/
  * starts in the background.
  */
 const wrapper = `${members}
+PATH=${PATH}
 exec 3<&0
-setsid sh -c "$3" <&3 3<&- &
+setsid sh -c ${quote(beginning)} sh "$3" "$4" <&3 3<&- &
 session=$!
 exec 3<&- </dev/null
-echo "ha-kubernetes-session $session" >&2
 (
   exec >/dev/null 2>&1
   left=$2
@@ -56,18 +68,35 @@ export function quote(word: string): string {
 }
 
 /**
- * The command line that runs `command` under `sh`, so that it cannot outlive its session by more than a second.
- *
- * The outer `exec sh` makes the words mean the same under any login shell, and makes $PPID sshd's session process.
+ * One word of a command line that means the same to POSIX shells, csh and fish: csh takes no line break within quotes and
+ * replaces `!` there, fish reads a backslash there. The reader undoes it with `printf %b`.
  */
-export function wrapCommand(command: string, deadlineSeconds: number, sudo: boolean): string {
-  const inner = `exec ${sudoPrefix(sudo)}sh -c "$1" sh "$PPID" "$2" "$3"`;
-  return ['exec sh -c', quote(inner), 'sh', quote(wrapper), String(deadlineSeconds), quote(command)].join(' ');
+function portableWord(text: string): string {
+  const oneLine = text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  return `'${oneLine.replaceAll(/['\\!]+/g, (special) => `'${special.replaceAll(/./g, '\\$&')}'`)}'`;
+}
+
+/**
+ * The command line that runs `command` under `sh`, so that it cannot outlive its session by more than a second, whatever
+ * the login shell is.
+ *
+ * The outer `exec sh` makes $PPID sshd's session process.
+ *
+ * @param word - tells the command's own output from what the login shell prints before; see {@link startLine}
+ */
+export function wrapCommand(command: string, deadlineSeconds: number, sudo: boolean, word: string): string {
+  const inner = `exec ${sudoPrefix(sudo)}sh -c "$(printf %b "$1")" sh "$PPID" "$2" "$(printf %b "$3")" "$4"`;
+  return [`exec sh -c '${inner}' sh`, portableWord(wrapper), deadlineSeconds, portableWord(command), word].join(' ');
+}
+
+/** Finds the line that begins the output of the command with that word; its first group is the session. */
+export function startLine(word: string): RegExp {
+  return new RegExp(`ha-kubernetes-started ${word} (\\d+)\\n`);
 }
 
 /** The command line that kills a session which {@link wrapCommand} announced. */
 export function killCommand(session: number, sudo: boolean): string {
-  return `${sudoPrefix(sudo)}sh -c ${quote(killer)} sh ${session}`;
+  return `exec sh -c 'exec ${sudoPrefix(sudo)}sh -c "$(printf %b "$1")" sh "$2"' sh ${portableWord(killer)} ${session}`;
 }
 
 function sudoPrefix(sudo: boolean): string {

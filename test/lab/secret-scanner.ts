@@ -1,13 +1,9 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { secretsIn } from '../../activities/secret-shapes.js';
 
-/** What a secret looks like, whichever it is. */
-const shapes: readonly (readonly [string, RegExp])[] = [
-  ['a private key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/],
-  ['a kubeconfig with its key', /client-key-data: *[A-Za-z0-9+/=]{40}/],
-  // Names of events look the same, with a hexadecimal time behind the dot (`node01.187a2c...`).
-  ['a bootstrap token', /\b[a-z0-9]{6}\.(?![0-9a-f]{16}\b)[a-z0-9]{16}\b/],
-];
+/** Names of events look the same, with a hexadecimal time behind the dot (`node01.187a2c...`). */
+const bootstrapToken = /\b[a-z0-9]{6}\.(?![0-9a-f]{16}\b)[a-z0-9]{16}\b/;
 
 /** Knows every key of a run by its bytes, and the shape of what it does not know; never tells a secret, only its name. */
 export class SecretScanner {
@@ -35,7 +31,8 @@ export class SecretScanner {
   /** Names of the secrets in a text. */
   find(text: string): string[] {
     return [
-      ...shapes.flatMap(([name, shape]) => (shape.test(text) ? [name] : [])),
+      ...secretsIn(text),
+      ...(bootstrapToken.test(text) ? ['a bootstrap token'] : []),
       ...new Set([...this.known].flatMap(([bytes, path]) => (text.includes(bytes) ? [path] : []))),
     ];
   }

@@ -86,8 +86,9 @@ test('fails permanently when the host refuses the key', async () => {
 test('fails permanently when the key file is missing or is not a key', async () => {
   const missing = { ...sshd.target, identityFile: join(sshd.directory, 'missing') };
   await assert.rejects(runOnce(missing), failsWith('auth', /cannot read the SSH key: ENOENT.*missing/));
-  const garbage = { ...sshd.target, identityFile: join(sshd.directory, 'sshd_config') };
-  await assert.rejects(runOnce(garbage), failsWith('auth', /sshd_config cannot be used/));
+  const garbage = { ...sshd.target, identityFile: join(sshd.directory, 'garbage') };
+  await writeFile(garbage.identityFile, 'no key', { mode: 0o600 });
+  await assert.rejects(runOnce(garbage), failsWith('auth', /garbage cannot be used/));
 });
 
 test('a host where nobody listens is unreachable, which is worth a retry', async () => {

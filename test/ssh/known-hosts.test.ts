@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,8 +11,8 @@ import {
   judgeHostKey,
   knownHostsName,
   knownKeysOf,
-  rememberHostKey,
 } from '../../activities/ssh/known-hosts.js';
+import { recordFirstUse } from '../../activities/ssh/first-use.js';
 import { makeKey } from './loopback-sshd.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'ha-kubernetes-known-hosts-'));
@@ -52,7 +52,7 @@ test('a host is offered only the key types under which it is known', () => {
 
 test('a key is known, unknown, changed or revoked', () => {
   const seen = hostKeyFromBlob(blobOf(ed25519));
-  const judge = (text: string): string => judgeHostKey(knownKeysOf(text, 'a'), seen);
+  const judge = (text: string): string => judgeHostKey(text, 'a', 22, seen);
   assert.equal(judge(`a ${ed25519}`), 'known');
   assert.equal(judge(`b ${ed25519}`), 'unknown');
   assert.equal(judge(`a ${rsa}`), 'changed');
@@ -64,10 +64,30 @@ test('the fingerprint is the one that ssh-keygen prints', () => {
   assert.ok(printed.includes(fingerprint(hostKeyFromBlob(blobOf(rsa)))));
 });
 
+test('a key that is filed under the address alone counts for another port, unless that one has a key of its own', () => {
+  const judge = (text: string): string => judgeHostKey(text, 'a', 2222, hostKeyFromBlob(blobOf(ed25519)));
+  assert.equal(judge(`a ${ed25519}`), 'known');
+  assert.equal(judge(`a ${rsa}`), 'unknown');
+  assert.equal(judge(`@revoked a ${ed25519}`), 'revoked');
+  assert.equal(judge(`a ${ed25519}\n[a]:2222 ${rsa}`), 'changed');
+});
+
 test('a key is added to a file that does not end in a newline, and the file is private', async () => {
   const file = join(directory, 'new', 'known_hosts');
-  await rememberHostKey(file, 'a', hostKeyFromBlob(blobOf(ed25519)));
+  const record = (address: string, key: string): Promise<string> =>
+    recordFirstUse(file, address, 22, hostKeyFromBlob(blobOf(key)));
+  assert.equal(await record('a', ed25519), 'recorded');
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
   await writeFile(file, `a ${ed25519}`);
-  await rememberHostKey(file, 'b', hostKeyFromBlob(blobOf(rsa)));
+  assert.equal(await record('b', rsa), 'recorded');
   assert.equal(await readFile(file, 'utf8'), `a ${ed25519}\nb ${rsa}\n`);
+});
+
+test('a record that somebody died over is finished in his place', async () => {
+  const file = join(directory, 'died', 'known_hosts');
+  await mkdir(join(directory, 'died'), { mode: 0o700 });
+  await writeFile(`${file}.new-a`, `a ${ed25519}\n`);
+  assert.equal(await recordFirstUse(file, 'a', 22, hostKeyFromBlob(blobOf(rsa))), 'changed');
+  assert.equal(await readFile(file, 'utf8'), `a ${ed25519}\n`);
+  assert.deepEqual(await readdir(join(directory, 'died')), ['known_hosts']);
 });
