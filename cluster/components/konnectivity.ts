@@ -5,7 +5,7 @@ import type { ClusterSpec, Host } from '../spec.js';
 import { KONNECTIVITY_PORT, konnectivityServers } from '../topology.js';
 import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
 import { credential, sandbox, unitFile, unitPath } from './systemd.js';
-import { cipherSuites } from './tls.js';
+import { standardCipherSuites } from './tls.js';
 
 const SERVER = 'konnectivity-server';
 const AGENT = 'konnectivity-agent';
@@ -19,6 +19,9 @@ const AGENT_PORTS = { admin: 8094, health: 8093 };
 
 /** Group of those who may use a konnectivity server: the API server of the same host. */
 export const KONNECTIVITY_GROUP = SERVER;
+
+/** Upstream logs every packet unless told otherwise. */
+const QUIET = { v: '1' };
 
 const SOCKET = `/run/${SERVER}/${SERVER}.sock`;
 
@@ -78,10 +81,11 @@ export function konnectivityServerState(spec: ClusterSpec, host: Host): HostStat
         'cluster-ca-cert': AUTHORITY,
         'cluster-cert': certificate,
         'cluster-key': credential(key),
-        'cipher-suites': cipherSuites.join(','),
+        'cipher-suites': standardCipherSuites.join(','),
         // Upstream's hour would keep the agent of a node without power among those to choose from.
         'keepalive-time': '5s',
         'proxy-strategies': 'destHost,default',
+        ...QUIET,
       },
       credentials: [key],
       service: [`RuntimeDirectory=${SERVER}`, 'RuntimeDirectoryMode=0750', ...sandbox([])],
@@ -124,6 +128,7 @@ export function konnectivityAgentState(host: Host): HostState {
         'sync-interval-cap': '5s',
         // A master more is found without a restart.
         'sync-forever': 'true',
+        ...QUIET,
       },
       credentials: [key],
       service: sandbox([]),

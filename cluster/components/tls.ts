@@ -10,3 +10,8 @@ export const cipherSuites: readonly string[] = [
   'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305',
   'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305',
 ];
+
+/** The same by the names that IANA and Go have for them, for programs that know no others. */
+export const standardCipherSuites: readonly string[] = cipherSuites.map((name) =>
+  name.replace(/POLY1305$/, 'POLY1305_SHA256'),
+);
