@@ -125,6 +125,11 @@ export class ClusterContexts {
       );
     }
     const { spec } = validated;
+    if (spec.name !== cluster) {
+      throw new PreconditionError(
+        `the snapshot ${specDigest} describes cluster ${spec.name}, not ${cluster}; start the run again with the right file`,
+      );
+    }
     return new ClusterContext(spec, store, await lockOf(spec), this.cache, this.log);
   }
 }

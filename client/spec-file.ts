@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { isNode, type Document, type LineCounter } from 'yaml';
 import type { ClusterSpec } from '../cluster/spec.js';
 import type { SpecProblem } from '../cluster/spec/problem.js';
 import { validateSpec } from '../cluster/spec/validate.js';
+import { parseYaml, YamlError, type ParsedYaml } from '../cluster/yaml.js';
 import { UserError } from './errors.js';
 
 /**
@@ -12,11 +13,8 @@ import { UserError } from './errors.js';
  * @throws UserError with every problem: where (path and line), the value, what is allowed, the fix
  */
 export async function readSpec(path: string): Promise<ClusterSpec> {
-  const lines = new LineCounter();
-  const document = parseDocument(await readText(path), { lineCounter: lines });
-  const [syntax] = document.errors;
-  if (syntax !== undefined) throw new UserError(`${path} is not YAML: ${syntax.message}`);
-  const result = validateSpec(document.toJS());
+  const { value, document, lines } = parse(await readText(path), path);
+  const result = validateSpec(value);
   if ('problems' in result) {
     const texts = result.problems.map((problem) => describe(problem, path, document, lines));
     throw new UserError(`${path} cannot be used (nothing was touched):\n${texts.join('\n')}`);
@@ -33,6 +31,22 @@ async function readText(path: string): Promise<string> {
   }
 }
 
+function parse(text: string, path: string): ParsedYaml {
+  try {
+    return parseYaml(text);
+  } catch (error) {
+    throw error instanceof YamlError ? new UserError(`${path} cannot be used: ${error.message}`) : error;
+  }
+}
+
+/** A value as its line has it; what is more than a line is named by its kind. */
+function shownValue({ value, path }: SpecProblem): string {
+  if (value === undefined) return 'missing';
+  if (path.length === 0 && value !== null) return 'no section';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'a section';
+  return JSON.stringify(value).slice(0, 200);
+}
+
 function describe(problem: SpecProblem, path: string, document: Document, lines: LineCounter): string {
   const where = problem.path
     .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
@@ -41,7 +55,7 @@ function describe(problem: SpecProblem, path: string, document: Document, lines:
   const line = lineOf(problem.path, document, lines);
   return [
     `  ${path}${line === undefined ? '' : `:${line}`}: ${where || 'the file'}`,
-    `    is:      ${problem.value === undefined ? 'missing' : JSON.stringify(problem.value)}`,
+    `    is:      ${shownValue(problem)}`,
     `    allowed: ${problem.allowed}`,
     `    fix:     ${problem.fix}`,
   ].join('\n');

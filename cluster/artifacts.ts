@@ -15,6 +15,8 @@ const artifactSchema = z
     sha256: sha256.optional(),
     /** Where a project publishes only sha512 (Kubernetes' CHANGELOG for its tarballs). */
     sha512: sha512.optional(),
+    /** Bytes. A source that gives more is not read to its end; where it is not known, see the bound in source.ts. */
+    size: z.int().positive().optional(),
     /** `oci-image`: the manifest list of an image, whose last layer is the archive. */
     format: z.enum(['file', 'tar.gz', 'oci-image']),
   })

@@ -1,9 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parse } from 'yaml';
+import type { z } from 'zod';
 import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
+import { parseYaml, YamlError } from '../../cluster/yaml.js';
 import { ArtifactError } from './artifact-error.js';
 
 /**
@@ -13,9 +14,7 @@ import { ArtifactError } from './artifact-error.js';
  */
 export async function loadLock(path: string): Promise<ArtifactLock> {
   const parsed = artifactLockSchema.safeParse(await readYaml(path));
-  const problems = parsed.success
-    ? crossProblems(parsed.data)
-    : parsed.error.issues.map((issue) => `${issue.path.map(String).join('.') || 'the file'}: ${issue.message}`);
+  const problems = parsed.success ? crossProblems(parsed.data) : parsed.error.issues.map(problemOf);
   if (!parsed.success || problems.length > 0) {
     throw badLock(path, problems.join('; '));
   }
@@ -48,11 +47,22 @@ export async function officialLock(kubernetes: string): Promise<string> {
 }
 
 async function readYaml(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw badLock(path, `it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`);
+  });
   try {
-    return parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw badLock(path, cause instanceof Error ? cause.message : String(cause));
+    return parseYaml(text).value;
+  } catch (error) {
+    throw error instanceof YamlError ? badLock(path, error.message) : error;
   }
+}
+
+/** Where a lock file is wrong, and how. Whatever it holds is not told: the path may lead to another file. */
+function problemOf(issue: z.core.$ZodIssue): string {
+  const where = issue.path.map(String).join('.') || 'the file';
+  return issue.code === 'unrecognized_keys'
+    ? `${where}: has ${issue.keys.length} field(s) that a lock file does not have`
+    : `${where}: ${issue.message}`;
 }
 
 function crossProblems({ artifacts, images }: ArtifactLock): string[] {

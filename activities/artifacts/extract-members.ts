@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { Transform } from 'node:stream';
 import { extract } from 'tar-stream';
 import type { Artifact } from '../../cluster/artifacts.js';
 import { type ArtifactCache, type CachedFile, pinOf } from './artifact-cache.js';
@@ -7,6 +8,10 @@ import { ArtifactError } from './artifact-error.js';
 import { SharedWork } from './shared-work.js';
 
 const extractions = new SharedWork<ReadonlyMap<string, CachedFile>>();
+
+/** How much an archive may unpack to: what programs pack to is a third or a fifth of them. */
+const MOST_EXPANSION = 30;
+const MOST_EXPANSION_OF_SMALL_ONES = 64 * 1024 ** 2;
 
 /**
  * Unpacks members of a cached tar.gz into the cache, all in one pass; members that are there already are not unpacked
@@ -46,11 +51,13 @@ async function unpack(
   const wanted = new Map(members.filter((member) => !found.has(member)).map((member) => [plainName(member), member]));
   const entries = extract();
   let complete = false;
-  const reading = pipeline(cache.read(archive), createGunzip(), entries, { signal }).catch((error: unknown) => {
-    // Stopping early breaks the pipeline on purpose.
-    if (complete) return;
-    throw signal.aborted ? error : unreadable(artifact, error);
-  });
+  const reading = pipeline(cache.read(archive), createGunzip(), bounded(archive), entries, { signal }).catch(
+    (error: unknown) => {
+      // Stopping early breaks the pipeline on purpose.
+      if (complete) return;
+      throw signal.aborted ? error : unreadable(artifact, error);
+    },
+  );
   // Awaited below; until then a failure must not count as unheard, which would end the worker.
   reading.catch(() => undefined);
   try {
@@ -73,6 +80,17 @@ async function unpack(
   if (absent.length > 0) throw missing(artifact, absent);
 }
 
+/** Fails when more comes out of an archive than any honest one holds. */
+function bounded({ size }: CachedFile): Transform {
+  let left = Math.max(size * MOST_EXPANSION, MOST_EXPANSION_OF_SMALL_ONES);
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.length;
+      done(left < 0 ? new Error(`unpacks to more than ${MOST_EXPANSION} times its size`) : null, chunk);
+    },
+  });
+}
+
 /** Archives made in a directory name their members `./x`. */
 function plainName(member: string): string {
   return member.replace(/^\.\//, '');
@@ -87,7 +105,7 @@ function missing({ name, url }: Artifact, members: readonly string[]): ArtifactE
 
 function unreadable(artifact: Artifact, cause: unknown): ArtifactError {
   return new ArtifactError(
-    `artifact ${artifact.name} (${artifact.url}) has the right digest but is no readable tar.gz: correct its format in the lock file`,
+    `artifact ${artifact.name} (${artifact.url}) has the right digest but is no readable tar.gz (${cause instanceof Error ? cause.message : String(cause)}): correct its format in the lock file`,
     { retryable: false, cause },
   );
 }

@@ -2,7 +2,7 @@ import type { Artifact } from '../../cluster/artifacts.js';
 import { type ArtifactCache, type CachedFile, DigestMismatch, pinOf } from './artifact-cache.js';
 import { ArtifactError } from './artifact-error.js';
 import { SharedWork } from './shared-work.js';
-import { addressOf, type ArtifactSource, openSource, STALL_TIMEOUT_MS } from './source.js';
+import { addressOf, type ArtifactSource, boundOf, openSource, STALL_TIMEOUT_MS, tooLarge } from './source.js';
 
 export interface FetchProgress {
   readonly artifact: string;
@@ -30,12 +30,12 @@ const downloads = new SharedWork<CachedFile>();
  * for the same artifact share one download.
  *
  * @throws ArtifactError: `retryable` for a connection that failed, stalled or ended early and for an answer of 5xx;
- *   permanent for a missing file, another digest than the lock file's, and a mirror that cannot be used.
+ *   permanent for a missing file, another digest than the lock file's, a larger file, and a mirror that cannot be used.
  */
 export async function fetchArtifact(artifact: Artifact, options: FetchOptions): Promise<CachedFile> {
   const path = options.cache.pathOf(artifact);
   return downloads.join(path, options.signal, async (signal) => {
-    return (await options.cache.find(path)) ?? (await download(artifact, path, options, signal));
+    return (await options.cache.find(path, pinOf(artifact))) ?? (await download(artifact, path, options, signal));
   });
 }
 
@@ -45,9 +45,10 @@ async function download(
   { cache, mirror, onProgress, stallTimeoutMs = STALL_TIMEOUT_MS }: FetchOptions,
   signal: AbortSignal,
 ): Promise<CachedFile> {
-  const source = await openSource(artifact, addressOf(artifact, mirror), signal, stallTimeoutMs);
+  const mirrored = mirror !== undefined;
+  const source = await openSource(artifact, addressOf(artifact, mirror), { mirrored, signal, stallTimeoutMs });
   try {
-    return await cache.store(path, counted(artifact.name, source, signal, onProgress), pinOf(artifact));
+    return await cache.store(path, counted(artifact, source, signal, onProgress), pinOf(artifact));
   } catch (error) {
     if (!(error instanceof DigestMismatch)) throw error;
     throw new ArtifactError(
@@ -58,8 +59,8 @@ async function download(
 }
 
 async function* counted(
-  artifact: string,
-  { content, size }: ArtifactSource,
+  artifact: Artifact,
+  { address, content, size }: ArtifactSource,
   signal: AbortSignal,
   onProgress: FetchOptions['onProgress'],
 ): AsyncGenerator<Uint8Array> {
@@ -67,7 +68,8 @@ async function* counted(
   for await (const chunk of content) {
     signal.throwIfAborted();
     received += chunk.byteLength;
-    onProgress?.({ artifact, received, total: size });
+    if (received > boundOf(artifact)) throw tooLarge(artifact, address, `more than ${boundOf(artifact)}`);
+    onProgress?.({ artifact: artifact.name, received, total: size });
     yield chunk;
   }
 }

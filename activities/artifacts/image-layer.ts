@@ -32,7 +32,11 @@ export async function imageLayer(artifact: Artifact, options: FetchOptions): Pro
 }
 
 /** Another object of the artifact's repository. */
-function part({ sha512: _pin, ...artifact }: Artifact, kind: 'manifests' | 'blobs', named: string): Artifact {
+function part(
+  { sha512: _pin, size: _size, ...artifact }: Artifact,
+  kind: 'manifests' | 'blobs',
+  named: string,
+): Artifact {
   const url = artifact.url.replace(/\/manifests\/[^/]+$/, `/${kind}/${named}`);
   return { ...artifact, url, sha256: named.slice('sha256:'.length) };
 }

@@ -9,6 +9,11 @@ export const STALL_TIMEOUT_MS = 30_000;
 
 const badMirror = { protocol: '', username: '', password: '', search: '' };
 
+/** Bytes that an artifact may have whose lock entry does not say how many; the largest official archive has a fifth. */
+const MOST_BYTES = 2 * 1024 ** 3;
+
+const MOST_REDIRECTS = 5;
+
 /** HTTP answers that a later request may well not get. */
 const RETRYABLE_STATUS = [408, 425, 429];
 
@@ -47,26 +52,48 @@ export function addressOf(artifact: Artifact, mirror: string | undefined): strin
   return `${mirror.replace(/\/+$/, '')}/${mirrorPath(artifact)}`;
 }
 
+/** How many bytes of an artifact are read at most. */
+export function boundOf({ size }: Artifact): number {
+  return size ?? MOST_BYTES;
+}
+
+/** Permanent: nothing that is larger than the lock file says can be the right file. */
+export function tooLarge(artifact: Artifact, address: string, bytes: string): ArtifactError {
+  const allowed = artifact.size === undefined ? `at most ${MOST_BYTES}, as its lock entry has no size` : artifact.size;
+  return new ArtifactError(
+    `artifact ${artifact.name}: ${address} has ${bytes} bytes, and not ${allowed}: replace the file, or correct the lock file if the change is meant`,
+    { retryable: false },
+  );
+}
+
+export interface OpenOptions {
+  /** A mirror, which answers itself: no redirect of it is followed. */
+  readonly mirrored: boolean;
+  readonly signal: AbortSignal;
+  readonly stallTimeoutMs: number;
+}
+
 /**
  * Opens an artifact's address.
  *
- * @throws ArtifactError if it cannot be opened; `content` throws one too if a connection fails on the way.
+ * @throws ArtifactError if it cannot be opened, or has another size than the lock file says; `content` throws one too if
+ *   a connection fails on the way.
  */
-export async function openSource(
-  artifact: Artifact,
-  address: string,
-  signal: AbortSignal,
-  stallTimeoutMs: number,
-): Promise<ArtifactSource> {
-  return /^https?:/i.test(address) ? openUrl(artifact, address, signal, stallTimeoutMs) : openFile(artifact, address);
+export async function openSource(artifact: Artifact, address: string, options: OpenOptions): Promise<ArtifactSource> {
+  return /^https?:/i.test(address) ? openUrl(artifact, address, options) : openFile(artifact, address);
 }
 
 async function openFile(artifact: Artifact, path: string): Promise<ArtifactSource> {
   try {
     const handle = await open(path);
     const { size } = await handle.stat();
+    if (size > boundOf(artifact)) {
+      await handle.close();
+      throw tooLarge(artifact, path, String(size));
+    }
     return { address: path, size, content: handle.createReadStream() as AsyncIterable<Buffer> };
   } catch (cause) {
+    if (cause instanceof ArtifactError) throw cause;
     const missing = isErrno(cause, 'ENOENT');
     throw new ArtifactError(
       `artifact ${artifact.name}: ${path} ${missing ? 'is not in the mirror: add it' : 'cannot be read: make it readable'}`,
@@ -78,8 +105,7 @@ async function openFile(artifact: Artifact, path: string): Promise<ArtifactSourc
 async function openUrl(
   artifact: Artifact,
   url: string,
-  signal: AbortSignal,
-  stallTimeoutMs: number,
+  { mirrored, signal, stallTimeoutMs }: OpenOptions,
 ): Promise<ArtifactSource> {
   const watchdog = new Watchdog(stallTimeoutMs);
   const failure = (cause: unknown): unknown => {
@@ -88,11 +114,7 @@ async function openUrl(
     return new ArtifactError(`artifact ${artifact.name}: ${url}: ${what}`, { retryable: true, cause });
   };
   try {
-    const response = await fetch(url, {
-      // Compressed on the way, an archive would arrive unpacked and with another digest.
-      headers: { 'accept-encoding': 'identity', accept: ACCEPT },
-      signal: AbortSignal.any([signal, watchdog.signal]),
-    });
+    const response = await follow(artifact, url, mirrored, AbortSignal.any([signal, watchdog.signal]));
     const { body, status } = response;
     if (!response.ok || body === null) {
       watchdog.stop();
@@ -102,14 +124,42 @@ async function openUrl(
       throw new ArtifactError(`artifact ${artifact.name}: ${url}: answered ${status}${fix}`, { retryable });
     }
     const length = response.headers.get('content-length');
+    const size = length === null ? undefined : Number(length);
+    if (size !== undefined && size > boundOf(artifact)) {
+      await body.cancel();
+      throw tooLarge(artifact, url, String(size));
+    }
     return {
       address: url,
-      size: length === null ? undefined : Number(length),
+      size,
       content: watched(body, watchdog, failure),
     };
   } catch (error) {
     watchdog.stop();
     throw error instanceof ArtifactError ? error : failure(error);
+  }
+}
+
+/** Asks, and where it is an official site also whom it refers to; its address may be signed, and is not shown. */
+async function follow(artifact: Artifact, url: string, mirrored: boolean, signal: AbortSignal): Promise<Response> {
+  let asked = new URL(url);
+  for (let redirects = 0; ; redirects++) {
+    // Compressed on the way, an archive would arrive unpacked and with another digest.
+    const headers = { 'accept-encoding': 'identity', accept: ACCEPT };
+    const response = await fetch(asked.href, { headers, redirect: 'manual', signal });
+    const location = response.headers.get('location');
+    if (response.status < 300 || response.status > 399 || location === null) return response;
+    await response.body?.cancel();
+    const refused = (why: string): ArtifactError =>
+      new ArtifactError(`artifact ${artifact.name}: ${url}: ${why}`, { retryable: false });
+    if (mirrored) throw refused('the mirror redirects; a mirror holds the files itself: correct its address');
+    if (redirects === MOST_REDIRECTS) throw refused(`redirects more than ${MOST_REDIRECTS} times`);
+    if (!URL.canParse(location, asked.href)) throw refused('redirects to no address');
+    const next = new URL(location, asked);
+    if (next.protocol !== 'https:' && next.protocol !== asked.protocol) {
+      throw refused(`redirects from ${asked.protocol} to ${next.protocol}, which is less safe: correct the lock file`);
+    }
+    asked = next;
   }
 }
 

@@ -1,9 +1,23 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** A temporary file that nobody wrote to for this long belongs to a process that died. */
 const ABANDONED_AFTER_MS = 10 * 60 * 1000;
+
+/** Where process ids mean the same as here: this machine, or this container of it. */
+const place = createHash('sha256').update(`${hostname()} ${pidNamespace()}`).digest('hex').slice(0, 16);
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Only Linux has them.
+    return '';
+  }
+}
 
 /**
  * Writes files so that a reader, or a machine that lost power, sees the old content or the new, never a part.
@@ -52,7 +66,7 @@ export class DurableFiles {
 
   /** Runs an action with a new temporary file, which is gone afterwards unless the action published it. */
   async withTemporary<T>(mode: number, action: (path: string, handle: FileHandle) => Promise<T>): Promise<T> {
-    const path = join(this.temporaryDirectory, randomUUID());
+    const path = join(this.temporaryDirectory, `${place}.${process.pid}.${randomUUID()}`);
     const handle = await open(path, 'wx', mode);
     try {
       return await action(path, handle);
@@ -67,8 +81,21 @@ export class DurableFiles {
     for (const name of await readdir(this.temporaryDirectory)) {
       const path = join(this.temporaryDirectory, name);
       const status = await stat(path).catch(() => undefined);
-      if (status !== undefined && Date.now() - status.mtimeMs > ABANDONED_AFTER_MS) await rm(path, { force: true });
+      if (status === undefined) continue;
+      if (writerIsDead(name) || Date.now() - status.mtimeMs > ABANDONED_AFTER_MS) await rm(path, { force: true });
     }
+  }
+}
+
+/** Whether a temporary file is of a process that lived here and is gone. */
+function writerIsDead(name: string): boolean {
+  const [where, pid] = name.split('.');
+  if (where !== place) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return isErrno(error, 'ESRCH');
   }
 }
 

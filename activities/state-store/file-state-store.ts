@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { octal, OPEN_TO_OTHERS, parentProblem } from '../file-trust.js';
+import { quote } from '../ssh/remote-command.js';
 import { canonicalJson } from './canonical-json.js';
 import { DurableFiles, ensurePrivateDirectory, isErrno } from './durable-files.js';
 import { FileSecretStore } from './file-secret-store.js';
@@ -15,7 +17,7 @@ export class StateStoreError extends Error {}
  *
  * A missing directory is created, but not the parent of an explicit one: an unmounted share must not pass for a new store.
  *
- * @throws StateStoreError at once if it is missing, not writable, or open to other users.
+ * @throws StateStoreError at once if it is missing, not writable, or not ours alone in all of it.
  */
 export async function openStateStore(environment: NodeJS.ProcessEnv = process.env): Promise<StateStore> {
   const home = await prepareHome(environment);
@@ -40,15 +42,45 @@ async function prepareHome(environment: NodeJS.ProcessEnv): Promise<string> {
   return home;
 }
 
+/**
+ * Everything in the store is ours alone. Whoever could put a file there could be the cluster: the whole tree is looked
+ * at, and nothing in it leads elsewhere.
+ */
 async function checkPrivate(home: string): Promise<void> {
-  const status = await stat(home);
-  if (!status.isDirectory()) {
-    throw new StateStoreError(`state store ${home} is not a directory: point HA_KUBERNETES_HOME to a directory`);
-  }
-  const mode = status.mode & 0o777;
-  if ((mode & 0o077) !== 0) {
+  if (!(await lstat(home)).isDirectory()) {
     throw new StateStoreError(
-      `state store ${home} has mode 0${mode.toString(8)}, but it holds private keys and may be open to its owner only: run chmod 0700 ${home}`,
+      `state store ${home} is not a directory: point HA_KUBERNETES_HOME to a directory itself, not to a link`,
+    );
+  }
+  const exchangeable = await parentProblem(dirname(await realpath(home)));
+  if (exchangeable !== undefined) throw new StateStoreError(`state store ${home} cannot be trusted: ${exchangeable}`);
+  await checkEntry(home);
+  for (const entry of await readdir(home, { recursive: true })) await checkEntry(join(home, entry));
+}
+
+async function checkEntry(path: string): Promise<void> {
+  const status = await lstat(path).catch((error: unknown) => {
+    // Another worker has just removed it.
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+  if (status === undefined) return;
+  const refuse = (why: string, fix: string): StateStoreError =>
+    new StateStoreError(`state store: ${path} ${why}: run ${fix}`);
+  if (!status.isFile() && !status.isDirectory()) {
+    throw refuse('is neither file nor directory, and may lead elsewhere', `rm ${quote(path)}`);
+  }
+  const own = process.getuid?.() ?? status.uid;
+  if (status.uid !== own) {
+    throw refuse(
+      `belongs to user id ${status.uid}, but only the worker's user (${own}) may own it`,
+      `chown ${own} ${quote(path)} if its content can be trusted`,
+    );
+  }
+  if ((status.mode & OPEN_TO_OTHERS) !== 0) {
+    throw refuse(
+      `has mode ${octal(status.mode)}, but it holds private keys and may be open to its owner only`,
+      `chmod ${status.isDirectory() ? '0700' : '0600'} ${quote(path)}`,
     );
   }
 }

@@ -51,6 +51,7 @@ export async function buildMirror(
       arch: 'amd64',
       url,
       sha256,
+      size: (await stat(file)).size,
       format: content.kind === 'tar.gz' ? 'tar.gz' : 'file',
     });
   }

@@ -79,12 +79,15 @@ test('a secret is told by its line and not repeated', async (t) => {
 
 test('what is not YAML is told with its line', async (t) => {
   const path = await seedWith(t, 'name: mykernel', 'name: [mykernel');
-  assert.match(await refusal(path), /cluster\.yaml is not YAML: .* at line \d+, column \d+/s);
+  assert.match(
+    await refusal(path),
+    /cluster\.yaml cannot be used: no valid YAML at line \d+, column \d+ \(bad indent\)/,
+  );
 });
 
 test('a key given twice is refused, since one of the two would be lost', async (t) => {
   const path = await seedWith(t, 'name: mykernel', 'name: mykernel\nname: other');
-  assert.match(await refusal(path), /is not YAML: Map keys must be unique/);
+  assert.match(await refusal(path), /no valid YAML at line \d+, column 1 \(duplicate key\)/);
 });
 
 test('an empty file is one clear error', async (t) => {
@@ -130,4 +133,34 @@ test("a host's relative paths become absolute too, and what it does not say stay
   );
   const host = (await readSpec(path)).hosts.find(({ name }) => name === 'node03');
   assert.deepEqual(host?.ssh, { identityFile: join(path, '..', 'keys/node03') });
+});
+
+test('a file that refers to itself, or unfolds without end, is refused and not followed', async (t) => {
+  const path = join(await temporaryDirectory(t), 'cluster.yaml');
+  const bomb = Array.from({ length: 12 }, (_, i) => `x${i}: &x${i} [${i === 0 ? '1' : `*x${i - 1}, `.repeat(9)}]`);
+  for (const [text, why] of [
+    ['name: &a [*a]\n', /an anchor .* holds an alias/],
+    ['name: demo\nhosts: &h\n  - more: *h\n', /an anchor .* holds an alias/],
+    ['name: *nobody\n', /has no anchor/],
+    [bomb.join('\n'), /more than 100/],
+  ] as const) {
+    await writeFile(path, text);
+    assert.match(await refusal(path), why);
+  }
+});
+
+test('a file that is no cluster file is not shown', async (t) => {
+  const path = join(await temporaryDirectory(t), 'cluster.yaml');
+  for (const text of [
+    'TOKEN=s3cret\nexport "x: [s3cret',
+    's3cret: [*s3cret]',
+    'key: "s3cret',
+    'a: 1\na: s3cret: x',
+    's3cret',
+  ]) {
+    await writeFile(path, text);
+    const told = await refusal(path);
+    assert.doesNotMatch(told, /s3cret/);
+    assert.ok(told.startsWith(`${path} cannot be used`), told);
+  }
 });

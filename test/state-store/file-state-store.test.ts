@@ -39,7 +39,7 @@ test('a store that others can read is refused with the command that mends it', a
     await chmod(home, mode);
     await assert.rejects(
       openStateStore({ HA_KUBERNETES_HOME: home }),
-      new RegExp(`has mode 0${mode.toString(8)}, .*: run chmod 0700 ${home}$`),
+      new RegExp(`has mode 0${mode.toString(8)}, .*: run chmod 0700 '${home}'$`),
     );
   }
   await chmod(home, 0o700);
@@ -52,7 +52,7 @@ test('a store that is no directory or not writable is refused at once', async (t
   await assert.rejects(openStateStore({ HA_KUBERNETES_HOME: file }), /is not a directory/);
   const home = await temporaryDirectory(t);
   // A file in the place of the directory for temporary files refuses writes even to root.
-  await writeFile(join(home, 'tmp'), '');
+  await writeFile(join(home, 'tmp'), '', { mode: 0o600 });
   await assert.rejects(openStateStore({ HA_KUBERNETES_HOME: home }), /cannot be written .*: make it writable/);
 });
 
@@ -117,8 +117,8 @@ test('opening the store removes what killed processes left, and nothing that is 
   const home = await temporaryDirectory(t);
   const temporary = join(home, 'tmp');
   await mkdir(temporary, { mode: 0o700 });
-  await writeFile(join(temporary, 'abandoned'), 'x');
-  await writeFile(join(temporary, 'in-use'), 'x');
+  await writeFile(join(temporary, 'abandoned'), 'x', { mode: 0o600 });
+  await writeFile(join(temporary, 'in-use'), 'x', { mode: 0o600 });
   const anHourAgo = new Date(Date.now() - 60 * 60 * 1000);
   await utimes(join(temporary, 'abandoned'), anHourAgo, anHourAgo);
   await openStateStore({ HA_KUBERNETES_HOME: home });
