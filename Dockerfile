@@ -15,6 +15,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/cluster ./cluster
+COPY --from=build /app/activities ./activities
 COPY --from=build /app/script/worker ./script/worker
 RUN chmod +x dist/client/start-workflow.js dist/client/approve-csr.js \
   && ln -s /app/dist/client/start-workflow.js /usr/local/bin/start-workflow \

@@ -64,7 +64,7 @@ export class ClusterContext {
     const { stdout } = await this.host(name).run({
       title: 'read what the host is',
       command: 'sh -s',
-      stdin: factsScript,
+      stdin: factsScript(),
       timeoutMs: 20_000,
       signal,
     });

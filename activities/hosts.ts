@@ -1,21 +1,17 @@
 import { componentsOf, type Component } from '../cluster/components/index.js';
-import { nodeChoices, proxyMode } from '../cluster/components/kube-proxy.js';
-import { factsScript, parseFacts } from '../cluster/facts.js';
-import type { HostInspection } from '../cluster/preflight.js';
+import { nodeChoices } from '../cluster/components/kube-proxy.js';
+import type { HostInspection } from '../cluster/preflight/refusals.js';
 import { hostByName } from '../cluster/topology.js';
 import { activity } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
-import type { ClusterContext } from './cluster-context.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { PkiError } from './certificates/ensure-pki.js';
 import type { Content } from './content.js';
-import { newestRing } from './encryption/key-ring.js';
 import { applyHostState, planHostState } from './host-state/apply-host-state.js';
 import { withText } from './host-state/content.js';
-import { asFinding, lookAtHost } from './inspection.js';
-import { judgePreflight, preflightScript } from './preflight-script.js';
+import { asFinding } from './inspection.js';
+import { inspectForDeployment } from './preflight/inspect-host.js';
 import { RemoteError } from './ssh/errors.js';
-import { authorityDigests } from './certificates/authority-digests.js';
 
 /** A host that restarts, or a connection that breaks, ends no deployment before it has begun. */
 const REACH_ATTEMPTS = 4;
@@ -33,7 +29,7 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
       async ({ signal, attempt }, reference: SpecReference, name: string): Promise<HostInspection> => {
         const context = await contexts.get(reference);
         try {
-          return await inspect(context, name, signal);
+          return await inspectForDeployment(context, name, attempt < REACH_ATTEMPTS, signal);
         } catch (error) {
           if (error instanceof RemoteError && error.retryable && attempt < REACH_ATTEMPTS) throw error;
           return asFinding(name, error);
@@ -103,27 +99,4 @@ function orNotYetMade(content: Content): Pick<Content, 'resolve'> {
       }
     },
   };
-}
-
-async function inspect(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostInspection> {
-  const { spec, store } = context;
-  const asked = Date.now();
-  const stdout = await lookAtHost(context, name, factsScript + preflightScript(), signal);
-  const host = hostByName(spec, name);
-  const { problems, clockMs } = judgePreflight(
-    spec,
-    host,
-    stdout,
-    await authorityDigests(store.pki),
-    (await newestRing(store.encryption)) !== undefined,
-  );
-  const facts = parseFacts(stdout);
-  if (facts.machine !== 'x86_64') {
-    problems.push(`is a ${facts.machine} machine; the artifact lock has programs for x86_64 (amd64) only`);
-  }
-  if (host.roles.includes('node')) {
-    const { problem } = proxyMode(spec, facts);
-    if (problem !== undefined) problems.push(problem);
-  }
-  return { host: name, problems, notes: nodeChoices(spec, host, facts), clockOffsetMs: clockMs - asked };
 }

@@ -1,4 +1,4 @@
-import type { HostInspection } from '../cluster/preflight.js';
+import type { HostInspection } from '../cluster/preflight/refusals.js';
 import type { ClusterContext } from './cluster-context.js';
 import { RemoteError } from './ssh/errors.js';
 

@@ -1,6 +1,8 @@
 import { allComponents } from '../cluster/components/index.js';
 import type { HostState } from '../cluster/desired-state.js';
-import type { HostInspection } from '../cluster/preflight.js';
+import type { HostInspection } from '../cluster/preflight/refusals.js';
+import { judgeRemoval } from '../cluster/preflight/removal.js';
+import { Report } from '../cluster/preflight/report.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { activity } from './activity.js';
 import { authorityDigests } from './certificates/authority-digests.js';
@@ -8,7 +10,7 @@ import type { ClusterContext } from './cluster-context.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { readJournal, removeHostState } from './host-state/removal.js';
 import { asFinding, lookAtHost } from './inspection.js';
-import { judgeRemoval, preflightScript } from './preflight-script.js';
+import { preflightScript } from './preflight/look.js';
 
 /** How a person wants a cluster to be removed. */
 export interface RemovalChoice {
@@ -62,9 +64,9 @@ export function removalActivities({ contexts, log }: ActivityDependencies) {
 }
 
 async function inspect(context: ClusterContext, name: string, signal: AbortSignal): Promise<HostInspection> {
-  const stdout = await lookAtHost(context, name, preflightScript(), signal);
+  const stdout = await lookAtHost(context, name, preflightScript({ units: [] }), signal);
   const { cluster } = await readJournal(context.host(name), context.journal, { signal });
-  const problems = judgeRemoval(context.spec, stdout, await authorityDigests(context.store.pki), cluster);
+  const problems = judgeRemoval(context.spec, new Report(stdout), await authorityDigests(context.store.pki), cluster);
   return { host: name, problems, notes: [cluster === undefined ? 'nothing to undo' : `part of ${cluster}`] };
 }
 

@@ -7,7 +7,7 @@ export interface HostFacts {
   readonly distribution: string;
   /** `uname -m`, e.g. `x86_64`. */
   readonly machine: string;
-  /** The resolver file with real upstream servers: systemd-resolved's own stub would send DNS in a circle. */
+  /** The resolver file with real upstream servers: a stub on the host would send the DNS of pods in a circle. */
   readonly resolvConf: string;
   /** Whether the kernel can do IPVS. */
   readonly ipvs: boolean;
@@ -17,13 +17,24 @@ export interface HostFacts {
   readonly cgroup: 'v1' | 'v2';
 }
 
-/** Shell that prints the facts as `key value` lines; one round trip. */
-export const factsScript = `
-. /etc/os-release
+/**
+ * Shell that prints the facts as `key value` lines, and a line `nameserver ADDRESS` for each that pods will ask; one round
+ * trip. A resolver file will do if it names servers, and none of them on the host itself, where a pod would not find it:
+ * /etc/resolv.conf, or else what systemd-resolved asks in its place.
+ *
+ * @param root - a directory in the place of `/`, for tests
+ */
+export function factsScript(root = ''): string {
+  return `
+servers() { sed -n 's/^[[:space:]]*nameserver[[:space:]]\\{1,\\}\\([^[:space:]]*\\).*/\\1/p' "${root}$1" 2>/dev/null; }
+upstream() { [ -n "$(servers "$1")" ] && ! servers "$1" | grep -q '^127\\.\\|^::1$\\|^0\\.0\\.0\\.0$'; }
+. ${root}/etc/os-release
 echo "distribution $ID-$VERSION_ID"
 echo "machine $(uname -m)"
-if [ -s /run/systemd/resolve/resolv.conf ]; then echo "resolvConf /run/systemd/resolve/resolv.conf"
-else echo "resolvConf /etc/resolv.conf"; fi
+resolv=/etc/resolv.conf
+upstream "$resolv" || ! upstream /run/systemd/resolve/resolv.conf || resolv=/run/systemd/resolve/resolv.conf
+echo "resolvConf $resolv"
+servers "$resolv" | sed 's/^/nameserver /'
 if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then echo "cgroup v2"; else echo "cgroup v1"; fi
 # Built into the kernel, a feature shows among its symbols alone.
 if printf '5.13\\n%s\\n' "$(uname -r)" | sort -CV &&
@@ -31,6 +42,7 @@ if printf '5.13\\n%s\\n' "$(uname -r)" | sort -CV &&
 else echo "nftables false"; fi
 if [ -e /proc/net/ip_vs ] || modprobe -n -q ip_vs 2>/dev/null; then echo "ipvs true"; else echo "ipvs false"; fi
 `;
+}
 
 /** Reads what {@link factsScript} printed; throws if a fact is missing. */
 export function parseFacts(output: string): HostFacts {

@@ -1,5 +1,12 @@
 import type { ClusterSpec, Host, Role } from './spec.js';
-import { hasKonnectivityAgent, KONNECTIVITY_PORT, usesKonnectivity } from './topology.js';
+import {
+  API_PORT,
+  hasKonnectivityAgent,
+  hostsWithRole,
+  KONNECTIVITY_PORT,
+  konnectivityServers,
+  usesKonnectivity,
+} from './topology.js';
 
 /** A TCP port on which a program of a role listens. */
 export interface ComponentPort {
@@ -9,7 +16,7 @@ export interface ComponentPort {
 }
 
 /** What listens where, by role (kubernetes.io, "Ports and Protocols"); the API proxy is this project's own. */
-export const componentPorts: Readonly<Record<Role, readonly ComponentPort[]>> = {
+const rolePorts: Readonly<Record<Role, readonly ComponentPort[]>> = {
   etcd: [
     { port: 2379, program: 'etcd', unit: 'etcd.service' },
     { port: 2380, program: 'etcd', unit: 'etcd.service' },
@@ -44,28 +51,40 @@ const konnectivityAgentPorts: readonly ComponentPort[] = [
 /** Every port on which programs of the host listen. */
 export function portsOf(spec: ClusterSpec, host: Pick<Host, 'roles'>): ComponentPort[] {
   return [
-    ...host.roles.flatMap((role) => componentPorts[role]),
+    ...host.roles.flatMap((role) => rolePorts[role]),
     ...(usesKonnectivity(host) ? konnectivityServerPorts : []),
     ...(hasKonnectivityAgent(spec, host) ? konnectivityAgentPorts : []),
   ];
 }
 
+const everyPort = [...Object.values(rolePorts).flat(), ...konnectivityServerPorts, ...konnectivityAgentPorts];
+
+/** Units of all components that listen somewhere, whatever the host. */
+export const listeningUnits: readonly string[] = [...new Set(everyPort.map(({ unit }) => unit))];
+
 /** The pod network's (VXLAN, over UDP). */
 const POD_NETWORK = { port: 8472, program: 'the pod network' };
 
 /** Every port of a cluster that a Service must leave alone. */
-export const takenPorts: readonly { readonly port: number; readonly program: string }[] = [
-  ...Object.values(componentPorts).flat(),
-  ...konnectivityServerPorts,
-  ...konnectivityAgentPorts,
-  POD_NETWORK,
+export const takenPorts: readonly { readonly port: number; readonly program: string }[] = [...everyPort, POD_NETWORK];
+
+/** A way that must be free between hosts: from every host of a role to some others, on a TCP port. */
+export interface Path {
+  readonly from: Role;
+  readonly to: (spec: ClusterSpec) => readonly Host[];
+  readonly port: number;
+}
+
+/**
+ * Who connects to whom. A kubelet is asked by pods such as metrics-server; the API servers of hosts without pods reach it
+ * through the tunnel that it opens.
+ */
+export const paths: readonly Path[] = [
+  { from: 'etcd', to: (spec) => hostsWithRole(spec, 'etcd'), port: 2380 },
+  { from: 'control-plane', to: (spec) => hostsWithRole(spec, 'etcd'), port: 2379 },
+  { from: 'node', to: (spec) => hostsWithRole(spec, 'control-plane'), port: API_PORT },
+  { from: 'node', to: konnectivityServers, port: KONNECTIVITY_PORT },
 ];
 
-/** Who connects to whom, and on which port; every host of the one role must reach every host of the other. */
-export const paths: readonly { readonly from: Role; readonly to: Role; readonly port: number }[] = [
-  { from: 'etcd', to: 'etcd', port: 2380 },
-  { from: 'control-plane', to: 'etcd', port: 2379 },
-  { from: 'node', to: 'control-plane', port: 6443 },
-  { from: 'node', to: 'control-plane', port: KONNECTIVITY_PORT },
-  { from: 'control-plane', to: 'node', port: 10250 },
-];
+/** Who connects to every node: too many for each to try each, so one tries for all. */
+export const nodePath: Path = { from: 'node', to: (spec) => hostsWithRole(spec, 'node'), port: 10250 };

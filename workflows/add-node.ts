@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancellationScope, isCancellation, log, patched } from '@temporalio/workflow';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
-import type { HostInspection } from '../cluster/preflight.js';
+import type { HostInspection } from '../cluster/preflight/refusals.js';
 import type { Step } from '../cluster/steps.js';
 import { brief, long } from './activities.js';
 import type { Decision } from './approvals.js';

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { HostAudit } from '../cluster/benchmark.js';
 import type { LeaseHolders } from '../cluster/leases.js';
-import type { HostInspection } from '../cluster/preflight.js';
+import type { HostInspection } from '../cluster/preflight/refusals.js';
 import { reliesOnOthers, type Step } from '../cluster/steps.js';
 import { brief, long } from './activities.js';
 import { addNode } from './add-node.js';

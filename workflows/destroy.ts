@@ -1,4 +1,4 @@
-import type { HostInspection } from '../cluster/preflight.js';
+import type { HostInspection } from '../cluster/preflight/refusals.js';
 import type { Step } from '../cluster/steps.js';
 import { brief, long } from './activities.js';
 import type { StepOutcome, StepRecord } from './dag.js';

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/workflow';
-import { refusals, type HostInspection } from '../cluster/preflight.js';
+import { refusals, type HostInspection } from '../cluster/preflight/refusals.js';
 import type { Step } from '../cluster/steps.js';
 import { brief, long, patient } from './activities.js';
 import { FATAL, type StepOutcome } from './dag.js';

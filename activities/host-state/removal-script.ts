@@ -129,8 +129,17 @@ leave_account() {
   fi
 }
 
-# tree PATH: nothing that is mounted below it is ours to delete
-tree() { rm -rf --one-file-system -- "$1" || fail "cannot remove $1"; }
+# others_in PATH: something is mounted below it. What was ours is unmounted by now (the components' cleanups).
+others_in() { awk -v below="$1/" 'index($2, below) == 1 { found = 1 } END { exit !found }' /proc/self/mounts; }
+
+# tree PATH
+tree() {
+  if others_in "$1"; then
+    echo "left: $1, in which others have mounted something"
+  else
+    rm -rf --one-file-system -- "$1" || fail "cannot remove $1"
+  fi
+}
 
 # empty PATH
 empty() { [ ! -d "$1" ] || find "$1" -xdev -mindepth 1 -delete || fail "cannot empty $1"; }

@@ -18,6 +18,18 @@ const containerdPrograms = ['containerd', 'containerd-shim-runc-v2', 'ctr'];
 /** The plugins that a pod network needs; the archive has more. */
 const cniPlugins = ['bridge', 'host-local', 'loopback', 'portmap'];
 
+/**
+ * Where containerd mounts what belongs to pods: their containers' root file systems, shared memory and sandboxes. Beside
+ * them stand those of other namespaces (docker's moby, nerdctl's default), which are not ours.
+ */
+const podMounts = [
+  '/run/containerd/io.containerd.runtime.v2.task/k8s.io',
+  '/run/containerd/io.containerd.grpc.v1.cri',
+  '/run/containerd/io.containerd.sandbox.controller.v1.shim',
+  // containerd's own for moments, also those that it was killed in.
+  '/var/lib/containerd/tmpmounts',
+];
+
 /** The runtime's programs alone. */
 export function containerRuntimeBinaries(): HostState {
   const cni = (name: string, artifact: string, member: string): DesiredFile => ({
@@ -81,8 +93,8 @@ export function containerRuntimeState(spec: ClusterSpec): HostState {
       sysctls: ['net.ipv4.ip_forward'],
       cleanups: [
         {
-          title: 'unmount the file systems of containers',
-          command: unmountBelow('/run/containerd', '/var/lib/containerd'),
+          title: 'unmount the file systems of pods',
+          command: unmountBelow(...podMounts),
         },
         {
           title: 'remove the network namespaces of pods',

@@ -4,7 +4,9 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { endPods, removeLinks, removeRules, unmountBelow } from '../../cluster/components/cleanups.js';
+import { containerRuntimeState } from '../../cluster/components/container-runtime.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
+import { seedDocument, specOf } from './documents.js';
 
 /** Runs a command among programs of a test's own; nothing of this machine is looked at or touched. */
 async function runAmong(t: TestContext, programs: Record<string, string>, command: string): Promise<string[]> {
@@ -43,6 +45,39 @@ test('mounts below the given paths go, the last one first, and no others', async
     unmountBelow('/run/containerd'),
   );
   assert.deepEqual(unmounted, ['/run/containerd/io/a b', '/run/containerd/io/rootfs']);
+});
+
+test("a destroy unmounts what belongs to pods, and nothing of docker's or nerdctl's containers", async (t) => {
+  const task = '/run/containerd/io.containerd.runtime.v2.task';
+  const pods = [`${task}/k8s.io/1/rootfs`, '/run/containerd/io.containerd.grpc.v1.cri/sandboxes/2/shm'];
+  const others = [
+    `${task}/moby/3/rootfs`,
+    `${task}/default/4/rootfs`,
+    `${task}/k8s.io-other/5/rootfs`,
+    '/var/lib/containerd/io.containerd.snapshotter.v1.devmapper/6',
+    '/var/lib/containerd',
+    '/var/lib/docker/overlay2/7/merged',
+    '/run/docker/netns/8',
+    '/run/netns/site',
+    '/var/lib/nerdctl/9',
+  ];
+  const unmounted: string[] = [];
+  for (const { command } of containerRuntimeState(specOf(seedDocument())).traces.cleanups.filter(({ title }) =>
+    title.startsWith('unmount'),
+  )) {
+    unmounted.push(
+      ...(await runAmong(
+        t,
+        {
+          awk: `cat <<'END'\n${[...others, ...pods].join('\n')}\nEND`,
+          cat: 'exec /bin/cat',
+          umount: 'printf "%s\\n" "$*" >>$log',
+        },
+        command,
+      )),
+    );
+  }
+  assert.deepEqual(unmounted.sort(), [...pods].sort());
 });
 
 const save = (...lines: string[]): string => `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')}`;

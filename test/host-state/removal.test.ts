@@ -380,6 +380,16 @@ test('a kernel setting that a program changes gets its old value back', () =>
     assert.equal(await readFile(setting, 'utf8'), '128\n');
   }));
 
+test('a kernel setting that was empty is empty again', () =>
+  onDisk(async (disk) => {
+    const setting = disk.path('setting');
+    await writeFile(setting, '\n');
+    await disk.record({ traces: { ...noTraces, sysctls: [`../..${setting}`] } });
+    await writeFile(setting, '20000-50000\n');
+    await disk.remove();
+    assert.equal(await readFile(setting, 'utf8'), '\n');
+  }));
+
 test("a kernel setting is recorded as a whole, whatever the kernel makes of a shell's reading", () =>
   onDisk(async (disk) => {
     await disk.record({ traces: { ...noTraces, sysctls: ['kernel.pid_max'] } });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { refusals, type HostInspection } from '../../cluster/preflight.js';
+import { refusals, type HostInspection } from '../../../cluster/preflight/refusals.js';
 
 const fit = (host: string, clockOffsetMs?: number): HostInspection => ({
   host,
@@ -31,15 +31,31 @@ test("one host's wrong clock is told, with how far it is off and what to do", ()
   assert.match(refusals([fit('a', 10), fit('b', -90_000), fit('c', -20)]).join(), /^b: its clock is -90 s off/);
 });
 
-test("the worker's own wrong clock puts no host in the wrong", () => {
+test("the worker's own wrong clock puts no host in the wrong, and is told by itself where certificates would suffer", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: -1e9, max: 1e9 }),
       fc.array(fc.integer({ min: 0, max: 15_000 }), { minLength: 1, maxLength: 9 }),
       (workerIsOff, offsets) => {
-        assert.deepEqual(refusals(offsets.map((offset, index) => fit(String(index), workerIsOff + offset))), []);
+        const found = refusals(offsets.map((offset, index) => fit(String(index), workerIsOff + offset)));
+        if (Math.abs(workerIsOff) < 100_000) assert.deepEqual(found, []);
+        if (Math.abs(workerIsOff) > 150_000) assert.equal(found.length, 1);
+        for (const text of found) assert.match(text, /^the worker's own clock is -?\d+ s off the median of all hosts/);
       },
     ),
+  );
+  assert.match(refusals([fit('a', -600_000)]).join(), /^the worker's own clock is 600 s off .* at most 120 s/);
+});
+
+test('copies of one disk, and one machine under two names, are told together', () => {
+  const as = (host: string, machineId?: string): HostInspection => ({
+    ...fit(host, 0),
+    ...(machineId === undefined ? {} : { machineId }),
+  });
+  assert.deepEqual(refusals([as('a', '1'), as('b', '2'), as('c'), as('d')]), []);
+  assert.match(
+    refusals([as('a', '1'), as('b', '2'), as('c', '1')]).join(),
+    /^a, c: they have one machine id, .* systemd-machine-id-setup/,
   );
 });
 
