@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import {
   CertificatesV1Api,
   type V1CertificateSigningRequest,
@@ -22,6 +22,7 @@ import { fullName, hostByName } from '../cluster/topology.js';
 import { parseCertificateRequest } from './certificates/csr.js';
 import { readIssued } from './certificates/ensure-pki.js';
 import type { ClusterContext } from './cluster-context.js';
+import { canonicalJson } from './state-store/canonical-json.js';
 
 /** What somebody, or a rule, decided about a request. */
 export interface Decided {
@@ -39,7 +40,7 @@ export function expectedRequest(
   requester: string,
 ): ExpectedRequest {
   const host = hostByName(spec, node);
-  return { node, purpose, requester, names: [host.name, fullName(spec, host), host.address] };
+  return { node, purpose, requester, names: { dns: [host.name, fullName(spec, host)], ip: [host.address] } };
 }
 
 const certificateFiles: Readonly<Record<RequestPurpose, string>> = {
@@ -120,7 +121,7 @@ export async function ownRequest(
     own = {
       node,
       name: csr.metadata?.name ?? '',
-      csrSha256: parsed.sha256,
+      csrSha256: requestSha256(csr),
       requester: request.requester,
       signer: request.signer,
       subject: `CN=${parsed.subject.commonName}, O=${parsed.subject.organizations.join(', O=')}`,
@@ -154,6 +155,16 @@ export async function readRequest(
 
 function requestObject(name: string): Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'> {
   return { apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name } };
+}
+
+/**
+ * Digest of everything that a decision is about: the object by its name and uid, and its whole spec, which the API server
+ * keeps as it was sent and with who sent it.
+ */
+export function requestSha256({ metadata, spec }: V1CertificateSigningRequest): string {
+  return createHash('sha256')
+    .update(canonicalJson({ name: metadata?.name, uid: metadata?.uid, spec }))
+    .digest('hex');
 }
 
 /** The request itself, PEM. */

@@ -14,11 +14,10 @@ import {
   hasCertificate,
   ownRequest,
   readRequest,
-  requestPem,
+  requestSha256,
   writeDecision,
   type Decided,
 } from './certificate-requests.js';
-import { parseCertificateRequest } from './certificates/csr.js';
 import { readIssued } from './certificates/ensure-pki.js';
 import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
 import type { SpecReference } from '../cluster/spec.js';
@@ -125,7 +124,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
           if (decided.decision === 'deny') return { changed: 0 };
           throw new PreconditionError(`the request ${request.name} of ${request.node} is gone; let the node ask again`);
         }
-        if (parseCertificateRequest(requestPem(csr)).sha256 !== request.csrSha256) {
+        if (requestSha256(csr) !== request.csrSha256) {
           throw new PreconditionError(`the request ${request.name} is not the one that was decided about`);
         }
         await writeDecision(kubernetes, csr, decided);

@@ -15,11 +15,14 @@ export interface RequestedCertificate {
   readonly otherSans: readonly number[];
   /** OIDs of requested extensions besides the subject alternative names. */
   readonly otherExtensions: readonly string[];
-  readonly publicKey: { readonly type: string; readonly bits: number };
-  /** Whether the requester holds the private key of `publicKey`. False for algorithms weaker than SHA-256. */
+  readonly publicKey: {
+    readonly type: string;
+    readonly bits: number;
+    /** Fingerprint: sha256 of its SubjectPublicKeyInfo (DER), hexadecimal. */
+    readonly sha256: string;
+  };
+  /** Whether the requester holds the private key of `publicKey`. */
   readonly signatureValid: boolean;
-  /** Of the DER form, hexadecimal: what a person approves is this request and no other. */
-  readonly sha256: string;
 }
 
 /** A node's certificate request as a person sees it. */
@@ -27,7 +30,7 @@ export interface CertificateRequest {
   readonly node: string;
   /** Name of the CertificateSigningRequest object. */
   readonly name: string;
-  /** sha256 of the request's DER, in hexadecimal. */
+  /** sha256 of the object's name, uid and whole spec, in hexadecimal: what a person decides about is this and no other. */
   readonly csrSha256: string;
   /** Who asks, e.g. `system:bootstrap:ab12cd`. */
   readonly requester: string;
