@@ -124,6 +124,9 @@ export class ClusterContexts {
       );
     }
     const { spec } = validated;
+    if (spec.name !== cluster) {
+      throw new PreconditionError(`the snapshot ${specDigest} describes cluster ${spec.name}, not ${cluster}`);
+    }
     return new ClusterContext(spec, store, await lockOf(spec), this.cache, this.log);
   }
 }

@@ -25,11 +25,20 @@ export interface RequestedCertificate {
   readonly signatureValid: boolean;
 }
 
-/** A node's certificate request as a person sees it. */
+/** What a kubelet asks certificates for. */
+export type RequestPurpose = 'client' | 'serving';
+
+/**
+ * A node's certificate request as a person, or a rule, sees it: all that a statement about it has to name, in words and
+ * by digest.
+ */
 export interface CertificateRequest {
   readonly node: string;
+  readonly purpose: RequestPurpose;
   /** Name of the CertificateSigningRequest object. */
   readonly name: string;
+  /** Tells the object from others that had, or will have, its name. */
+  readonly uid: string;
   /** sha256 of the object's name, uid and whole spec, in hexadecimal: what a person decides about is this and no other. */
   readonly csrSha256: string;
   /** Who asks, e.g. `system:bootstrap:ab12cd`. */
@@ -42,4 +51,6 @@ export interface CertificateRequest {
   readonly names: readonly string[];
   /** e.g. `EC 256`. */
   readonly key: string;
+  /** Fingerprint of the key: sha256 of its SubjectPublicKeyInfo, in hexadecimal. */
+  readonly keySha256: string;
 }

@@ -1,4 +1,4 @@
-import type { RequestedCertificate } from './certificate-request.js';
+import type { RequestedCertificate, RequestPurpose } from './certificate-request.js';
 
 /**
  * What a machine can check of a node's request before a person is asked (kubernetes.io, "Certificate Signing
@@ -10,9 +10,6 @@ export interface NodeRequest extends RequestedCertificate {
   readonly requester: string;
   readonly usages: readonly string[];
 }
-
-/** What a kubelet asks certificates for. */
-export type RequestPurpose = 'client' | 'serving';
 
 /** Signers of kubelets' certificates, and the usage that each is for beside `digital signature`. */
 const purposes: Readonly<Record<RequestPurpose, { signer: string; usage: string }>> = {

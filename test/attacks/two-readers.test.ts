@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
+import { test } from 'node:test';
 import { CertificateRequestError, parseCertificateRequest } from '../../activities/certificates/csr.js';
 import {
   type Asn1,
@@ -14,7 +11,8 @@ import {
   sequence,
   Type,
 } from '../../activities/certificates/der.js';
-import { requestProblems, signerFor, type RequestPurpose } from '../../cluster/csr-rules.js';
+import type { RequestPurpose } from '../../cluster/certificate-request.js';
+import { requestProblems, signerFor } from '../../cluster/csr-rules.js';
 import {
   alternativeNames,
   asksFor,
@@ -28,7 +26,7 @@ import {
   signed,
   SUBJECT_ALT_NAME,
 } from '../support/certificate-request.js';
-import { temporaryDirectory } from '../support/temporary-directory.js';
+import { answersOf, goProgram } from '../support/go.js';
 
 /**
  * The gate and the signer each read a request: what the gate lets pass must mean the same to Go, which signs it. The
@@ -42,7 +40,7 @@ const own = { dns: ['node01', 'node01.example.org'], ip: ['172.16.0.104'] };
 const ownNames = [generalName(2, 'node01'), generalName(7, '\xac\x10\x00\x68')];
 const foreignNames = [generalName(2, 'kubernetes.default.svc'), generalName(7, '\x0a\x60\x00\x01')];
 
-/** What Go reads; see go-reader/main.go. */
+/** What Go reads; see test/support/go/reader. */
 interface GoReading {
   readonly error?: string;
   readonly commonName: string;
@@ -53,18 +51,6 @@ interface GoReading {
   readonly others: number;
   readonly extensions: readonly string[] | null;
   readonly key: string;
-}
-
-/** Reads requests with Go's own reader, all by one process. */
-async function goReadings(t: TestContext, requests: readonly string[]): Promise<GoReading[]> {
-  const source = fileURLToPath(new URL('../../../test/attacks/go-reader', import.meta.url));
-  const program = join(await temporaryDirectory(t), 'go-reader');
-  await execa('go', ['build', '-o', program, '.'], { cwd: source, env: { GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local' } });
-  const { stdout } = await execa(program, {
-    input: requests.map((pem) => JSON.stringify(pem)).join('\n'),
-    maxBuffer: 1e9,
-  });
-  return stdout.split('\n').map((line) => JSON.parse(line) as GoReading);
 }
 
 /** What the gate lets pass for a purpose; undefined for what it refuses. */
@@ -177,8 +163,9 @@ test(
       return request === undefined ? [] : [{ pem, request }];
     });
     assert.ok(passing.length >= 2, 'the honest requests pass');
-    const readings = await goReadings(
-      t,
+    const readings = await answersOf<GoReading>(
+      await goProgram(t, 'reader'),
+      [],
       passing.map(({ pem }) => pem),
     );
     let same = 0;

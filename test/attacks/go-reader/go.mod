@@ -1,3 +1,0 @@
-module go-reader
-
-go 1.19
