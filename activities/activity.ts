@@ -7,6 +7,8 @@ import {
   heartbeat,
 } from '@temporalio/activity';
 import type { Logger } from 'pino';
+import { bounded } from '../cluster/bounded.js';
+import { UnknownHostError } from '../cluster/topology.js';
 import { ArtifactError } from './artifacts/artifact-error.js';
 import { PkiError } from './certificates/ensure-pki.js';
 import { KubernetesError } from './kubernetes/kubernetes-error.js';
@@ -15,6 +17,9 @@ import { RemoteError } from './ssh/errors.js';
 
 /** Less than a third of the heartbeat timeout (workflows/activities.ts), so that two may be lost. */
 const HEARTBEAT_MS = 3_000;
+
+/** Longest message of a failure, which may be several sentences, in characters. */
+const MESSAGE = 1_000;
 
 /** What an activity knows of its own execution. */
 export interface Execution {
@@ -50,8 +55,8 @@ export function activity<Args extends unknown[], Result extends object>(
       heartbeat(doing);
     }, HEARTBEAT_MS);
     try {
-      const result = await perform({ signal, progress: (text) => (doing = text), attempt }, ...args);
-      return { ...result, attempts: attempt };
+      const result = await perform({ signal, progress: (text) => (doing = bounded(text)), attempt }, ...args);
+      return { ...withBoundedTexts(result), attempts: attempt };
     } catch (error) {
       if (signal.aborted) throw new CancelledFailure('the activity was cancelled');
       const failure = asFailure(error);
@@ -64,17 +69,27 @@ export function activity<Args extends unknown[], Result extends object>(
   };
 }
 
+/** A result with every text in it as long as it may be: what hosts and kubelets say goes into histories here. */
+function withBoundedTexts<T>(value: T): T {
+  if (typeof value === 'string') return bounded(value) as T;
+  if (Array.isArray(value)) return value.map(withBoundedTexts) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withBoundedTexts(inner)])) as T;
+}
+
 /** The place that knows for each kind of error whether a retry can help. */
 function asFailure(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   const failure = (type: string, message: string, retryable: boolean): ApplicationFailure =>
-    ApplicationFailure.create({ type, message: withRemedy(message), nonRetryable: !retryable });
+    ApplicationFailure.create({ type, message: withRemedy(bounded(message, MESSAGE)), nonRetryable: !retryable });
   if (error instanceof RemoteError) return failure(`Remote:${error.kind}`, error.message, error.retryable);
   if (error instanceof ArtifactError) return failure('Artifact', error.message, error.retryable);
   if (error instanceof KubernetesError) return failure('Kubernetes', error.message, error.retryable);
   if (error instanceof NotYetError) return failure('NotYet', error.message, true);
   if (error instanceof PkiError) return failure('Pki', error.message, false);
-  if (error instanceof PreconditionError) return failure('Precondition', error.message, false);
+  if (error instanceof PreconditionError || error instanceof UnknownHostError) {
+    return failure('Precondition', error.message, false);
+  }
   // What nobody foresaw is most often passing; it is retried, and its stack stays in the log.
   return failure('Unexpected', error instanceof Error ? error.message : String(error), true);
 }

@@ -1,41 +1,40 @@
-import { createHash, randomInt } from 'node:crypto';
-import type { V1Secret } from '@kubernetes/client-node';
-import { BOOTSTRAP_GROUP } from '../cluster/addons/bootstrap-rbac.js';
-import type { Manifest } from '../cluster/addons/manifest.js';
-import type { CertificateRequest } from '../cluster/certificate-request.js';
+import type { CertificateRequest, RequestPurpose } from '../cluster/certificate-request.js';
+import { bounded } from '../cluster/bounded.js';
 import { NODE_API_URL } from '../cluster/components/api-endpoint.js';
-import { BOOTSTRAP_KUBECONFIG } from '../cluster/components/kubelet.js';
-import type { RequestPurpose } from '../cluster/csr-rules.js';
+import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, KUBELET_PKI } from '../cluster/components/kubelet.js';
 import { nothing } from '../cluster/desired-state.js';
-import { seconds } from '../cluster/duration.js';
+import type { SpecReference } from '../cluster/spec.js';
 import { hostByName } from '../cluster/topology.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
+import { decidedRequest, shownRequest, valid } from './arguments.js';
+import { bootstrapTokenId, ensureToken, removeToken } from './bootstrap-token.js';
 import {
-  expectedRequest,
-  hasCertificate,
-  ownRequest,
+  isDecided,
   readRequest,
-  requestPem,
+  removeRequest,
+  requestSha256,
   writeDecision,
   type Decided,
 } from './certificate-requests.js';
-import { parseCertificateRequest } from './certificates/csr.js';
 import { readIssued } from './certificates/ensure-pki.js';
+import { differencesFromApproved } from './certificates/issued.js';
 import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
-import type { SpecReference } from '../cluster/spec.js';
-import type { ClusterContext } from './cluster-context.js';
 import { ensureControlPlaneMarks } from './control-plane-marks.js';
 import { nodeStates, until } from './control-plane.js';
+import { atTheGate, expectedRequest, judge } from './csr-gate.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { applyHostState } from './host-state/apply-host-state.js';
+import { ensureRotation, kubeletIdentity } from './kubelet-identity.js';
 
 type FoundRequest =
   /** The node has its certificate, and asks for no other. */
-  { state: 'member' } | { state: 'asks'; request: CertificateRequest; byInventory: boolean };
+  | { state: 'member' }
+  | { state: 'asks'; request: CertificateRequest; byInventory: boolean }
+  | { state: 'token-abused'; why: string };
 
 const READY_DEADLINE_MS = 5 * 60_000;
 
-/** How a node becomes a member (seed, "master接入node"). */
+/** How a node becomes a member (kubernetes.io, "TLS bootstrapping"). */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function nodeActivities({ contexts, log }: ActivityDependencies) {
   /** Waits for a request of the node that keeps every rule, or for its certificate; `yet` says what is missing. */
@@ -45,21 +44,24 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
   ): ((reference: SpecReference, node: string) => Promise<FoundRequest & { attempts: number }>) =>
     activity(log, async ({ signal }, reference, node) => {
       const context = await contexts.get(reference);
-      const requester = purpose === 'client' ? `system:bootstrap:${tokenId(context, node)}` : `system:node:${node}`;
-      const expected = expectedRequest(context, node, purpose, requester);
+      const isMember = async (): Promise<boolean> =>
+        (await kubeletIdentity(context, node, signal)).certificates[purpose] !== undefined;
+      const tell = (name: string, why: string): void => {
+        log.warn({ host: node, name, why }, 'a certificate request was denied by rule');
+      };
       return until<FoundRequest>(
         async () => {
           // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
-          if (purpose === 'client' && (await hasCertificate(context, node, purpose, signal)))
+          if (purpose === 'client' && (await isMember())) {
+            await ensureRotation(context, node, signal);
             return { state: 'member' };
-          const request = await ownRequest(context, expected, signal, (why) => {
-            log.warn({ host: node, why }, 'a certificate request was denied by rule');
-          });
-          if (request !== undefined) {
-            return { state: 'asks', request, byInventory: context.spec.approvals.policy === 'inventory' };
           }
-          if (purpose === 'serving' && (await hasCertificate(context, node, purpose, signal)))
-            return { state: 'member' };
+          const found = await atTheGate(context, node, purpose, { signal, tell });
+          if (found.state === 'asks') {
+            return { ...found, byInventory: context.spec.approvals.policy === 'inventory' };
+          }
+          if (found.state === 'token-abused') return found;
+          if (purpose === 'serving' && (await isMember())) return { state: 'member' };
           throw new NotYetError(`${node} ${yet}`);
         },
         { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
@@ -70,7 +72,9 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     /** One token a node, which expires; the secret half goes from the API to the host and nowhere else. */
     issueBootstrapToken: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
-      if (await hasCertificate(context, name, 'client', signal)) return { changed: 0, note: 'is a member already' };
+      if ((await kubeletIdentity(context, name, signal)).certificates.client !== undefined) {
+        return { changed: 0, note: 'is a member already' };
+      }
       const token = await ensureToken(context, name);
       const { certificate } = await readIssued(context.store.pki, 'kubernetes-ca');
       const text = bootstrapKubeconfigText({
@@ -95,7 +99,14 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
           onProgress: progress,
         },
       );
-      return { changed: changes.length, note: `token ${tokenId(context, name)} (its public half)` };
+      // A kubelet whose certificate has ended would renew it with a key in its memory: it joins like a new one.
+      await context.host(name).run({
+        title: "remove the kubelet's outdated kubeconfig",
+        command: `[ ! -e ${KUBELET_KUBECONFIG} ] || { rm -f ${KUBELET_KUBECONFIG} && systemctl try-restart kubelet.service; }`,
+        timeoutMs: 60_000,
+        signal,
+      });
+      return { changed: changes.length, note: `token ${bootstrapTokenId(context.spec, name)} (its public half)` };
     }),
 
     /**
@@ -116,25 +127,86 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     /** The same as {@link awaitCertificate} for the serving certificate; one that is renewed is there already. */
     awaitServingCertificate: awaitRequest('serving', 'has not fetched its serving certificate yet'),
 
-    /** Writes a decision into the cluster; only into the very request that it was made about. */
+    /**
+     * Writes a decision into the cluster; only into the very request that it was made about. An approval is checked here
+     * once more, by every rule and against the host, whatever whoever asks for it has checked.
+     */
     decideCertificateRequest: activity(
       log,
-      async (_execution, reference: SpecReference, request: CertificateRequest, decided: Decided) => {
-        const { kubernetes } = await contexts.get(reference);
-        const csr = await readRequest(kubernetes, request.name);
+      async ({ signal }, reference: SpecReference, request: CertificateRequest, decided: Decided) => {
+        const context = await contexts.get(reference);
+        const { node, purpose, name } = valid(shownRequest, request);
+        const decision = valid(decidedRequest, decided);
+        const expected = expectedRequest(context, node, purpose);
+        const csr = await readRequest(context.kubernetes, name);
         if (csr === undefined) {
           // Denied requests may be cleaned up before a second attempt; an approved one must be there.
-          if (decided.decision === 'deny') return { changed: 0 };
-          throw new PreconditionError(`the request ${request.name} of ${request.node} is gone; let the node ask again`);
+          if (decision.decision === 'deny') return { changed: 0 };
+          throw new PreconditionError(`the request ${name} of ${node} is gone; let the node ask again`);
         }
-        if (parseCertificateRequest(requestPem(csr)).sha256 !== request.csrSha256) {
-          throw new PreconditionError(`the request ${request.name} is not the one that was decided about`);
+        if (requestSha256(csr) !== request.csrSha256) {
+          throw new PreconditionError(`the request ${name} is not the one that was decided about`);
         }
-        await writeDecision(kubernetes, csr, decided);
-        log.info({ csrSha256: request.csrSha256, ...decided }, 'a certificate request was decided');
+        if (decision.decision === 'approve' && !isDecided(csr)) {
+          const { problems } = judge(csr, expected, await kubeletIdentity(context, node, signal));
+          if (problems.length > 0) {
+            throw new PreconditionError(`the request ${name} of ${node} cannot be approved: ${problems.join('; ')}`);
+          }
+        }
+        await writeDecision(context.kubernetes, csr, decision);
+        log.info({ csrSha256: request.csrSha256, ...decision }, 'a certificate request was decided');
         return { changed: 1 };
       },
     ),
+
+    /** Waits for the certificate of an approved request, and holds it against what was approved. */
+    checkIssuedCertificate: activity(log, async ({ signal }, reference: SpecReference, request: CertificateRequest) => {
+      const context = await contexts.get(reference);
+      const { name, node } = valid(shownRequest, request);
+      const authority = await readIssued(context.store.pki, 'kubernetes-ca');
+      const pem = await until(
+        async () => {
+          const csr = await readRequest(context.kubernetes, name);
+          const failed = csr?.status?.conditions?.find(({ type }) => type === 'Failed' || type === 'Denied');
+          if (failed !== undefined) {
+            throw new PreconditionError(
+              bounded(`the signer refused the request ${name} of ${node}: ${failed.message ?? failed.reason ?? ''}`),
+            );
+          }
+          if (csr?.status?.certificate !== undefined) return Buffer.from(csr.status.certificate, 'base64').toString();
+          // Kubernetes collects an answered request after an hour: then the host has what came of it.
+          const held = csr === undefined ? (await kubeletIdentity(context, node, signal)).certificates : {};
+          const certificate = held[request.purpose]?.toString();
+          if (certificate === undefined) throw new NotYetError(`the request ${name} of ${node} is not signed yet`);
+          return certificate;
+        },
+        { deadlineMs: READY_DEADLINE_MS, intervalMs: 250, signal },
+      );
+      const differences = differencesFromApproved(pem, request, authority.certificate ?? '');
+      if (differences.length > 0)
+        log.error({ host: node, name, differences }, 'a certificate is not what was approved');
+      return { differences: differences.map((difference) => bounded(difference)) };
+    }),
+
+    /**
+     * Keeps a node out whose certificate is not what was approved: Kubernetes cannot revoke a certificate, so whoever
+     * fetches it must not get it, and the host that may have it must not use it.
+     */
+    keepNodeOut: activity(log, async ({ signal }, reference: SpecReference, request: CertificateRequest) => {
+      const context = await contexts.get(reference);
+      const { name, node } = valid(shownRequest, request);
+      expectedRequest(context, node, request.purpose);
+      await removeRequest(context.kubernetes, name);
+      await removeToken(context, node);
+      await context.host(node).run({
+        title: 'stop the kubelet and remove its certificates',
+        command: `systemctl disable --now kubelet.service; rm -f ${BOOTSTRAP_KUBECONFIG} ${KUBELET_KUBECONFIG} ${KUBELET_PKI}/kubelet-client-* ${KUBELET_PKI}/kubelet-server-*`,
+        timeoutMs: 60_000,
+        signal,
+      });
+      await context.kubernetes.remove({ apiVersion: 'v1', kind: 'Node', metadata: { name: node } });
+      return { changed: 1 };
+    }),
 
     /** Waits until the node is Ready; label and taint of a control-plane node are then as the spec wants them. */
     awaitNodeReady: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
@@ -156,9 +228,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     /** A token that has served its purpose, or never will, can do nothing any more. */
     revokeBootstrapToken: activity(log, async ({ signal }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);
-      const secret = tokenSecret(tokenId(context, name));
-      const existed = (await context.kubernetes.read(secret)) !== undefined;
-      if (existed) await context.kubernetes.remove(secret);
+      const existed = await removeToken(context, name);
       const { stdout } = await context.host(name).run({
         title: 'remove the bootstrap token',
         command: `if [ -e ${BOOTSTRAP_KUBECONFIG} ]; then rm -f ${BOOTSTRAP_KUBECONFIG} && echo removed; fi`,
@@ -169,43 +239,4 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
       return { changed, note: changed === 0 ? 'nothing to change' : 'the token is gone' };
     }),
   };
-}
-
-/** Public half of a node's token. Derived, so that whose token it is can be told from a request without a list. */
-function tokenId({ spec }: ClusterContext, name: string): string {
-  const digest = createHash('sha256').update(`${spec.name}/${name}`).digest();
-  return [...digest.subarray(0, 6)].map((byte) => (byte % 36).toString(36)).join('');
-}
-
-function tokenSecret(id: string): Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'> {
-  return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'kube-system', name: `bootstrap-token-${id}` } };
-}
-
-/** The node's token, made if there is none that lives long enough. */
-async function ensureToken(context: ClusterContext, name: string): Promise<string> {
-  const { kubernetes, spec } = context;
-  const id = tokenId(context, name);
-  const existing = await kubernetes.read<V1Secret>(tokenSecret(id));
-  const secretOf = (secret: V1Secret | undefined, key: string): string =>
-    Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
-  if (existing !== undefined && Date.parse(secretOf(existing, 'expiration')) > Date.now() + 10 * 60_000) {
-    return `${id}.${secretOf(existing, 'token-secret')}`;
-  }
-  const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789';
-  const secret = Array.from({ length: 16 }, () => alphabet[randomInt(alphabet.length)]).join('');
-  // The kubelet asks with it until its request is decided: it outlives the deadline by an hour.
-  const expiration = new Date(Date.now() + (seconds(spec.approvals.deadline) + 3600) * 1000);
-  await kubernetes.apply({
-    ...tokenSecret(id),
-    type: 'bootstrap.kubernetes.io/token',
-    stringData: {
-      description: `joins ${name}; made by ha-kubernetes`,
-      'token-id': id,
-      'token-secret': secret,
-      expiration: expiration.toISOString().replace(/\.\d+Z$/, 'Z'),
-      'usage-bootstrap-authentication': 'true',
-      'auth-extra-groups': BOOTSTRAP_GROUP,
-    },
-  });
-  return `${id}.${secret}`;
 }

@@ -15,19 +15,31 @@ export interface RequestedCertificate {
   readonly otherSans: readonly number[];
   /** OIDs of requested extensions besides the subject alternative names. */
   readonly otherExtensions: readonly string[];
-  readonly publicKey: { readonly type: string; readonly bits: number };
-  /** Whether the requester holds the private key of `publicKey`. False for algorithms weaker than SHA-256. */
+  readonly publicKey: {
+    readonly type: string;
+    readonly bits: number;
+    /** Fingerprint: sha256 of its SubjectPublicKeyInfo (DER), hexadecimal. */
+    readonly sha256: string;
+  };
+  /** Whether the requester holds the private key of `publicKey`. */
   readonly signatureValid: boolean;
-  /** Of the DER form, hexadecimal: what a person approves is this request and no other. */
-  readonly sha256: string;
 }
 
-/** A node's certificate request as a person sees it. */
+/** What a kubelet asks certificates for. */
+export type RequestPurpose = 'client' | 'serving';
+
+/**
+ * A node's certificate request as a person, or a rule, sees it: all that a statement about it has to name, in words and
+ * by digest.
+ */
 export interface CertificateRequest {
   readonly node: string;
+  readonly purpose: RequestPurpose;
   /** Name of the CertificateSigningRequest object. */
   readonly name: string;
-  /** sha256 of the request's DER, in hexadecimal. */
+  /** Tells the object from others that had, or will have, its name. */
+  readonly uid: string;
+  /** sha256 of the object's name, uid and whole spec, in hexadecimal: what a person decides about is this and no other. */
   readonly csrSha256: string;
   /** Who asks, e.g. `system:bootstrap:ab12cd`. */
   readonly requester: string;
@@ -39,4 +51,6 @@ export interface CertificateRequest {
   readonly names: readonly string[];
   /** e.g. `EC 256`. */
   readonly key: string;
+  /** Fingerprint of the key: sha256 of its SubjectPublicKeyInfo, in hexadecimal. */
+  readonly keySha256: string;
 }

@@ -1,18 +1,15 @@
-import type { RequestedCertificate } from './certificate-request.js';
+import type { RequestedCertificate, RequestPurpose } from './certificate-request.js';
 
 /**
  * What a machine can check of a node's request before a person is asked (kubernetes.io, "Certificate Signing
  * Requests", the signers of kubelets' certificates).
  */
-export interface NodeRequest extends Omit<RequestedCertificate, 'sha256'> {
+export interface NodeRequest extends RequestedCertificate {
   readonly signer: string;
   /** Who sent it, as the API server knows. */
   readonly requester: string;
   readonly usages: readonly string[];
 }
-
-/** What a kubelet asks certificates for. */
-export type RequestPurpose = 'client' | 'serving';
 
 /** Signers of kubelets' certificates, and the usage that each is for beside `digital signature`. */
 const purposes: Readonly<Record<RequestPurpose, { signer: string; usage: string }>> = {
@@ -35,7 +32,7 @@ export interface ExpectedRequest {
   /** User that may send it: the token of the node's join, or the node itself. */
   readonly requester: string;
   /** Names and addresses of the node in the inventory, of which a serving certificate may have some and no other. */
-  readonly names: readonly string[];
+  readonly names: { readonly dns: readonly string[]; readonly ip: readonly string[] };
 }
 
 /** Every rule that the request breaks; empty for an honest one. */
@@ -81,10 +78,17 @@ function nameProblems(request: NodeRequest, { purpose, names }: ExpectedRequest)
     const count = hostNames.length + others.length;
     return unless(count === 0, `${count} alternative name(s), allowed: none`);
   }
-  const foreign = hostNames.filter((name) => !names.includes(name));
+  // A DNS name with the text of an address is another name than the address.
+  const foreign = [
+    ...request.dnsSans.filter((name) => !names.dns.includes(name)),
+    ...request.ipSans.filter((address) => !names.ip.includes(address)),
+  ];
   return [
     ...unless(hostNames.length > 0, 'no alternative name, allowed: one at least'),
-    ...unless(foreign.length === 0, `alternative names ${foreign.join(', ')}, allowed: ${names.join(', ')}`),
+    ...unless(
+      foreign.length === 0,
+      `alternative names ${foreign.join(', ')}, allowed: ${[...names.dns, ...names.ip].join(', ')}`,
+    ),
     ...unless(others.length === 0, `${others.length} alternative name(s) of other kinds, allowed: none`),
   ];
 }

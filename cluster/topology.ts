@@ -15,11 +15,18 @@ export function hostsWithRole(spec: ClusterSpec, role: Role): Host[] {
   return spec.hosts.filter((host) => host.roles.includes(role));
 }
 
-/** The host of that name; throws on a name that the spec does not have. */
+/** A name that no host of the spec has. */
+export class UnknownHostError extends RangeError {}
+
+/**
+ * The host of that name.
+ *
+ * @throws UnknownHostError
+ */
 export function hostByName(spec: ClusterSpec, name: string): Host {
   const host = spec.hosts.find((candidate) => candidate.name === name);
   if (host === undefined) {
-    throw new RangeError(
+    throw new UnknownHostError(
       `no host ${name} in cluster ${spec.name}; its hosts are ${spec.hosts.map((h) => h.name).join(', ')}`,
     );
   }

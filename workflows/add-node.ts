@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, isCancellation, log, patched } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, log } from '@temporalio/workflow';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
 import type { HostInspection } from '../cluster/preflight/refusals.js';
 import type { Step } from '../cluster/steps.js';
@@ -58,7 +58,6 @@ async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNod
     request: long.awaitCertificateRequest,
     memberNote: 'is a member already',
     ask: (request) => run.decision(request, input.approvalDeadlineSeconds),
-    arrivalPatch: 'see-certificate-arrive',
     arrival: long.awaitCertificate,
   });
 }
@@ -79,7 +78,6 @@ async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInp
             byRule(request, `asked by the node that ${approved.approver} approved, with names of the spec alone`),
           );
     },
-    arrivalPatch: 'see-serving-certificate-arrive',
     arrival: long.awaitServingCertificate,
   });
 }
@@ -90,14 +88,12 @@ interface Gate {
   readonly memberNote: string;
   /** Asks a person, unless one has answered already; undefined: nobody did within the deadline. */
   readonly ask: (request: CertificateRequest) => Promise<Decision | undefined>;
-  /** Runs that began before the arrival was awaited go on without it. */
-  readonly arrivalPatch: string;
   readonly arrival: typeof long.awaitCertificateRequest;
 }
 
 /**
- * Decides about a node's request and sees its certificate arrive. A kubelet that restarts in between has lost its key
- * and asks with another: that request is decided about too.
+ * Decides about a node's request, sees that it is signed as it was approved, and sees the certificate arrive. A kubelet
+ * that restarts in between may ask again: that request is decided about too.
  */
 async function letIn(step: Step, input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
   const found = (wait: Gate['request']): ReturnType<Gate['request']> =>
@@ -106,16 +102,32 @@ async function letIn(step: Step, input: AddNodeInput, gate: Gate): Promise<StepO
   if (first.state === 'member') return { attempts: first.attempts, changed: 0, note: gate.memberNote };
   let asked = first;
   for (;;) {
+    if (asked.state === 'token-abused') return refuse(input, 'TokenAbused', asked.why);
     const { request, byInventory } = asked;
     const decision = byInventory
       ? byRule(request, 'exact match with the spec (approvals.policy: inventory)')
       : await gate.ask(request);
     const outcome = await conclude(input, request, decision, first.attempts);
-    if (!patched(gate.arrivalPatch)) return outcome;
+    await requireAsApproved(input, request);
     const next = await found(gate.arrival);
     if (next.state === 'member') return outcome;
     asked = next;
   }
+}
+
+/** Ends the join, loudly, when the certificate is another than the one that was approved. */
+async function requireAsApproved(input: AddNodeInput, request: CertificateRequest): Promise<void> {
+  const { host } = input;
+  const { differences } = await long.checkIssuedCertificate.executeWithOptions(
+    { summary: `Hold the certificate of ${host} against what was approved` },
+    [input, request],
+  );
+  if (differences.length === 0) return;
+  await brief.keepNodeOut.executeWithOptions({ summary: `Keep ${host} out` }, [input, request]);
+  throw fatal(
+    'CertificateDiffers',
+    `the certificate of ${host} is not what was approved: ${differences.join('; ')}; its request, token, kubelet and node were taken away; a certificate cannot be revoked, so if somebody else may have it, the cluster needs a new authority`,
+  );
 }
 
 function byRule(request: CertificateRequest, why: string): Decision {
@@ -137,7 +149,7 @@ async function conclude(
     ]);
     return { attempts, changed: 1, note: `approved by ${decision.approver}` };
   }
-  const [type, why] =
+  const [type, why]: [string, string] =
     decision === undefined
       ? ['ApprovalExpired', `nobody answered the request of ${input.host} within ${input.approvalDeadlineSeconds} s`]
       : ['CsrDenied', `${decision.approver} denied the request of ${input.host}${reason(decision.reason)}`];
@@ -146,11 +158,20 @@ async function conclude(
     request,
     { node: request.node, decision: 'deny', approver: decision?.approver ?? 'deadline', reason: why },
   ]);
+  return refuse(input, type, why);
+}
+
+/** Ends the join of a node that does not get in, with its token taken back. */
+async function refuse(input: AddNodeInput, type: string, why: string): Promise<never> {
   await brief.revokeBootstrapToken.executeWithOptions({ summary: `Take the bootstrap token of ${input.host} back` }, [
     input,
     input.host,
   ]);
-  throw ApplicationFailure.create({ type: FATAL, nonRetryable: true, message: why, details: [type] });
+  throw fatal(type, why);
+}
+
+function fatal(type: string, message: string): ApplicationFailure {
+  return ApplicationFailure.create({ type: FATAL, nonRetryable: true, message, details: [type] });
 }
 
 function reason(text: string | undefined): string {

@@ -1,18 +1,25 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
 import forge from 'node-forge';
 import type { RequestedCertificate } from '../../cluster/certificate-request.js';
+import { type Asn1, bitString, Class, encode, objectIdentifier, primitive, sequence, Type } from './der.js';
+import {
+  alternativeNames,
+  generalNames,
+  nameToAsn1,
+  readGeneralNames,
+  readName,
+  SUBJECT_ALT_NAME,
+  subjectOf,
+  type GeneralName,
+  type NameAttribute,
+} from './names.js';
 import { pemBlock } from './pem.js';
-
-type Asn1 = forge.asn1.Asn1;
-const { Class, Type } = forge.asn1;
+import { bytesOf, decodeStrictly, DerError, membersOf, oidOf, sequenceOf } from './strict-der.js';
 
 /** The text is not a certificate signing request that can be judged. */
 export class CertificateRequestError extends Error {}
 
 const EXTENSION_REQUEST = '1.2.840.113549.1.9.14';
-const SUBJECT_ALT_NAME = '2.5.29.17';
-const COMMON_NAME = '2.5.4.3';
-const ORGANIZATION = '2.5.4.10';
 
 /** Digest by signature algorithm; `undefined` where the algorithm has its own (Ed25519). */
 const signatureAlgorithms: Readonly<Record<string, { keyType: string; digest: string | undefined }>> = {
@@ -27,165 +34,156 @@ const signatureAlgorithms: Readonly<Record<string, { keyType: string; digest: st
 
 const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521 };
 
+/** Smaller ones have been the way into RSA again and again, and nobody makes them by default. */
+const SMALLEST_EXPONENT = 65_537n;
+
+/** Everything that is understood of a request: whole, so that the request can be built from it again. */
+interface Request {
+  readonly subject: NameAttribute[][];
+  readonly publicKey: KeyObject;
+  /** Undefined where the request has no attribute for them. */
+  readonly extensions: readonly RequestedExtension[] | undefined;
+  readonly algorithm: string;
+  /** One character a byte. */
+  readonly signature: string;
+}
+
+interface RequestedExtension {
+  readonly oid: string;
+  readonly critical: boolean;
+  /** What it says; the bytes of one that no rule lets pass. */
+  readonly value: readonly GeneralName[] | string;
+}
+
 /**
  * Reads a certificate signing request, RSA, ECDSA or Ed25519 (a kubelet's is ECDSA P-256, which forge's own reader
- * refuses).
+ * refuses). It is understood completely or not at all: the whole request, built again from what was understood, has the
+ * very bytes of the one that came. So there is nothing in it that another reader, such as the signer, could take instead.
  *
  * @param pem one PEM block `CERTIFICATE REQUEST` and nothing else.
  * @throws CertificateRequestError for anything that is malformed or has two meanings.
  */
 export function parseCertificateRequest(pem: string): RequestedCertificate {
   const der = requestDer(pem);
-  const [info, algorithm, signature] = sequence(decode(der), 3);
-  const [, subject, publicKey, attributes] = sequence(info, 4);
-  const key = keyOf(encode(publicKey));
-  const extensions = requestedExtensions(attributes);
+  try {
+    const request = read(decodeStrictly(der));
+    if (!encode(rebuilt(request)).equals(der)) throw new DerError('has parts that have no meaning there');
+    return described(request);
+  } catch (error) {
+    if (error instanceof DerError) throw malformed(error.message, error);
+    // What forge and OpenSSL throw on values that they cannot build.
+    throw malformed('cannot be understood', error);
+  }
+}
+
+function described(request: Request): RequestedCertificate {
+  const { publicKey, extensions = [] } = request;
   return {
-    subject: subjectOf(subject),
-    ...alternativeNames(extensions),
-    otherExtensions: [...extensions.keys()].filter((oid) => oid !== SUBJECT_ALT_NAME),
-    publicKey: { type: key.asymmetricKeyType ?? 'unknown', bits: bitsOf(key) },
-    signatureValid: isSignedBy(key, encode(info), oidOf(sequence(algorithm)[0]), bytesOf(signature, Type.BITSTRING)),
-    sha256: createHash('sha256').update(der).digest('hex'),
+    subject: subjectOf(request.subject.flat()),
+    ...alternativeNames(extensions.flatMap(({ value }) => (typeof value === 'string' ? [] : value))),
+    otherExtensions: extensions.filter(({ value }) => typeof value === 'string').map(({ oid }) => oid),
+    publicKey: {
+      type: publicKey.asymmetricKeyType ?? 'unknown',
+      bits: bitsOf(publicKey),
+      sha256: keySha256(publicKey),
+    },
+    signatureValid: isSigned(request),
   };
+}
+
+/** Fingerprint of a public key: sha256 of its SubjectPublicKeyInfo, hexadecimal (RFC 7469, section 2.4, in other digits). */
+export function keySha256(publicKey: KeyObject): string {
+  return createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
 }
 
 function requestDer(pem: string): Buffer {
   const block = pemBlock(pem, 'CERTIFICATE REQUEST');
   if (block?.trim() !== pem.trim()) throw malformed('is not one PEM block CERTIFICATE REQUEST and nothing else');
-  return Buffer.from(block.replaceAll(/-----.*-----/g, ''), 'base64');
+  const text = block.replaceAll(/-----.*-----|\s/g, '');
+  const der = Buffer.from(text, 'base64');
+  if (der.toString('base64') !== text) throw malformed('is not in canonical base64');
+  return der;
 }
 
-/** Only DER has one meaning; what does not come out as it went in is refused, so that parts may be encoded again. */
-function decode(der: Buffer): Asn1 {
-  let decoded: Asn1;
-  try {
-    decoded = forge.asn1.fromDer(der.toString('latin1'), { parseAllBytes: true, decodeBitStrings: false });
-  } catch (cause) {
-    throw malformed('is not DER', cause);
-  }
-  if (!encode(decoded).equals(der)) throw malformed('is not in canonical DER');
-  return decoded;
-}
-
-function encode(node: Asn1 | undefined): Buffer {
-  if (node === undefined) throw malformed('lacks a part');
-  return Buffer.from(forge.asn1.toDer(node).getBytes(), 'latin1');
-}
-
-function sequence(node: Asn1 | undefined, count?: number): Asn1[] {
-  return childrenOf(node, Type.SEQUENCE, Class.UNIVERSAL, count);
-}
-
-function set(node: Asn1 | undefined): Asn1[] {
-  return childrenOf(node, Type.SET, Class.UNIVERSAL);
-}
-
-function childrenOf(node: Asn1 | undefined, type: number, tagClass: forge.asn1.Class, count?: number): Asn1[] {
-  if (
-    !hasTag(node, type, tagClass) ||
-    !Array.isArray(node.value) ||
-    (count !== undefined && node.value.length !== count)
-  ) {
-    throw malformed('does not have the structure of PKCS#10');
-  }
-  return node.value;
-}
-
-function bytesOf(node: Asn1 | undefined, type: number, tagClass = Class.UNIVERSAL): string {
-  if (!hasTag(node, type, tagClass) || Array.isArray(node.value)) {
-    throw malformed('does not have the structure of PKCS#10');
-  }
-  return node.value;
-}
-
-function hasTag(node: Asn1 | undefined, type: number, tagClass: forge.asn1.Class): node is Asn1 {
-  return node?.tagClass === tagClass && (node.type as number) === type;
-}
-
-function oidOf(node: Asn1 | undefined): string {
-  return forge.asn1.derToOid(bytesOf(node, Type.OID));
-}
-
-function subjectOf(name: Asn1 | undefined): RequestedCertificate['subject'] {
-  const attributes = sequence(name)
-    .flatMap(set)
-    .map((attribute) => {
-      const [oid, value] = sequence(attribute, 2);
-      return { oid: oidOf(oid), value: textOf(value) };
-    });
-  const values = (wanted: string): string[] => attributes.filter(({ oid }) => oid === wanted).map(({ value }) => value);
-  const commonNames = values(COMMON_NAME);
-  // Readers differ in which of several they take.
-  if (commonNames.length > 1) throw malformed('has more than one common name');
+function read(node: Asn1): Request {
+  const [info, algorithm, signature] = sequenceOf(node, 3);
+  const [, subject, publicKey, attributes] = sequenceOf(info, 4);
   return {
-    commonName: commonNames[0] ?? '',
-    organizations: values(ORGANIZATION),
-    otherAttributes: attributes
-      .filter(({ oid }) => oid !== COMMON_NAME && oid !== ORGANIZATION)
-      .map(({ oid, value }) => `${forge.pki.oids[oid] ?? oid}=${value}`),
+    subject: readName(subject),
+    publicKey: readKey(publicKey),
+    extensions: requestedExtensions(attributes),
+    algorithm: oidOf(sequenceOf(algorithm)[0]),
+    // The first byte of a BIT STRING counts unused bits.
+    signature: bytesOf(signature, Type.BITSTRING).slice(1),
   };
 }
 
-/** Text of a subject attribute, in one of the string types that are in use. */
-function textOf(node: Asn1 | undefined): string {
-  const type = [Type.UTF8, Type.PRINTABLESTRING, Type.IA5STRING].find((known) => known === node?.type);
-  if (type === undefined) throw malformed('has a subject in an outdated string type');
-  return printable(Buffer.from(bytesOf(node, type), 'latin1').toString('utf8'));
+/** RFC 2986, section 4, and the algorithm identifiers of RFC 5758, section 3.2, and RFC 4055, section 5. */
+function rebuilt(request: Request): Asn1 {
+  const { algorithm, signature } = request;
+  const known = signatureAlgorithms[algorithm];
+  if (known === undefined) throw new DerError('is signed with an algorithm that is not allowed');
+  const parameters = known.keyType === 'rsa' ? [primitive(Type.NULL, '')] : [];
+  return sequence(requestInfo(request), sequence(objectIdentifier(algorithm), ...parameters), bitString(signature));
 }
 
-/** What a person will read must not be able to steer a terminal. */
-function printable(text: string): string {
-  if (/[^\P{C}]|\ufffd/u.test(text)) throw malformed('has a name with control or invalid characters');
-  return text;
+function requestInfo({ subject, publicKey, extensions }: Request): Asn1 {
+  const attributes =
+    extensions === undefined
+      ? []
+      : [sequence(objectIdentifier(EXTENSION_REQUEST), set(sequence(...extensions.map(extensionToAsn1))))];
+  return sequence(
+    primitive(Type.INTEGER, '\0'),
+    nameToAsn1(subject),
+    decodeStrictly(publicKey.export({ type: 'spki', format: 'der' })),
+    forge.asn1.create(Class.CONTEXT_SPECIFIC, Type.NONE, true, attributes),
+  );
 }
 
-/** DER of each requested extension's value, by OID. */
-function requestedExtensions(attributes: Asn1 | undefined): Map<string, string> {
-  const extensions = new Map<string, string>();
-  for (const attribute of childrenOf(attributes, 0, Class.CONTEXT_SPECIFIC)) {
-    const [type, values] = sequence(attribute, 2);
-    if (oidOf(type) !== EXTENSION_REQUEST) continue;
-    for (const extension of set(values).flatMap((list) => sequence(list))) {
-      const parts = sequence(extension);
-      const oid = oidOf(parts[0]);
-      if (extensions.has(oid)) throw malformed('requests an extension twice');
-      extensions.set(oid, bytesOf(parts.at(-1), Type.OCTETSTRING));
-    }
+function extensionToAsn1({ oid, critical, value }: RequestedExtension): Asn1 {
+  return sequence(
+    objectIdentifier(oid),
+    ...(critical ? [primitive(Type.BOOLEAN, '\xff')] : []),
+    primitive(Type.OCTETSTRING, typeof value === 'string' ? value : generalNames(value)),
+  );
+}
+
+function set(...members: Asn1[]): Asn1 {
+  return forge.asn1.create(Class.UNIVERSAL, Type.SET, true, members);
+}
+
+/** The key by its numbers alone: a curve that is spelt out, or a point that is compressed, does not come out as it went in. */
+function readKey(spki: Asn1 | undefined): KeyObject {
+  if (spki === undefined) throw new DerError('has no public key');
+  let key: KeyObject;
+  try {
+    const given = createPublicKey({ key: encode(spki), format: 'der', type: 'spki' });
+    key = createPublicKey({ key: given.export({ format: 'jwk' }), format: 'jwk' });
+  } catch (cause) {
+    throw new DerError('has an unreadable public key', { cause });
+  }
+  if ((key.asymmetricKeyDetails?.publicExponent ?? SMALLEST_EXPONENT) < SMALLEST_EXPONENT) {
+    throw new DerError(`has an RSA key with a public exponent below ${SMALLEST_EXPONENT}`);
+  }
+  return key;
+}
+
+function requestedExtensions(attributes: Asn1 | undefined): RequestedExtension[] | undefined {
+  const [attribute] = membersOf(attributes, 0, Class.CONTEXT_SPECIFIC);
+  if (attribute === undefined) return undefined;
+  const [list] = membersOf(sequenceOf(attribute, 2)[1], Type.SET);
+  const extensions = sequenceOf(list).map((node) => {
+    const parts = sequenceOf(node);
+    const oid = oidOf(parts[0]);
+    const value = bytesOf(parts.at(-1), Type.OCTETSTRING);
+    return { oid, critical: parts.length > 2, value: oid === SUBJECT_ALT_NAME ? readGeneralNames(value) : value };
+  });
+  if (new Set(extensions.map(({ oid }) => oid)).size < extensions.length) {
+    throw new DerError('requests an extension twice');
   }
   return extensions;
-}
-
-function alternativeNames(
-  extensions: ReadonlyMap<string, string>,
-): Pick<RequestedCertificate, 'dnsSans' | 'ipSans' | 'emailSans' | 'uriSans' | 'otherSans'> {
-  const value = extensions.get(SUBJECT_ALT_NAME);
-  const names = value === undefined ? [] : sequence(decode(Buffer.from(value, 'latin1')));
-  if (names.some(({ tagClass }) => tagClass !== Class.CONTEXT_SPECIFIC))
-    throw malformed('has malformed alternative names');
-  const tags: number[] = names.map(({ type }) => type);
-  const ofKind = (kind: number): string[] =>
-    names.filter((_name, index) => tags[index] === kind).map((name) => bytesOf(name, kind, Class.CONTEXT_SPECIFIC));
-  return {
-    emailSans: ofKind(1).map(printable),
-    dnsSans: ofKind(2).map(printable),
-    uriSans: ofKind(6).map(printable),
-    ipSans: ofKind(7).map(addressOf),
-    otherSans: tags.filter((tag) => ![1, 2, 6, 7].includes(tag)),
-  };
-}
-
-function addressOf(bytes: string): string {
-  if (bytes.length !== 4 && bytes.length !== 16) throw malformed('has an IP address of neither 4 nor 16 bytes');
-  return forge.util.bytesToIP(bytes);
-}
-
-function keyOf(spki: Buffer): KeyObject {
-  try {
-    return createPublicKey({ key: spki, format: 'der', type: 'spki' });
-  } catch (cause) {
-    throw malformed('has an unreadable public key', cause);
-  }
 }
 
 function bitsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): number {
@@ -193,11 +191,11 @@ function bitsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): number 
   return asymmetricKeyDetails?.modulusLength ?? curveBits[asymmetricKeyDetails?.namedCurve ?? ''] ?? 0;
 }
 
-function isSignedBy(key: KeyObject, signed: Buffer, algorithm: string, signature: string): boolean {
+function isSigned(request: Request): boolean {
+  const { publicKey, algorithm, signature } = request;
   const known = signatureAlgorithms[algorithm];
-  // The first byte of a BIT STRING counts unused bits; a signature has none.
-  if (known === undefined || known.keyType !== key.asymmetricKeyType || signature.charCodeAt(0) !== 0) return false;
-  return verify(known.digest, signed, key, Buffer.from(signature.slice(1), 'latin1'));
+  if (known === undefined || known.keyType !== publicKey.asymmetricKeyType) return false;
+  return verify(known.digest, encode(requestInfo(request)), publicKey, Buffer.from(signature, 'latin1'));
 }
 
 function malformed(problem: string, cause?: unknown): CertificateRequestError {

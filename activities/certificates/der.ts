@@ -18,6 +18,11 @@ export function primitive(type: forge.asn1.Type, bytes: string): Asn1 {
   return forge.asn1.create(Class.UNIVERSAL, type, false, bytes);
 }
 
+/** A primitive value of a tag that its place gives a meaning, e.g. a kind of GeneralName. */
+export function contextSpecific(tag: number, bytes: string): Asn1 {
+  return forge.asn1.create(Class.CONTEXT_SPECIFIC, tag, false, bytes);
+}
+
 export function sequence(...members: Asn1[]): Asn1 {
   return forge.asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, members);
 }

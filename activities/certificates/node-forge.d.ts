@@ -7,8 +7,10 @@ declare module 'node-forge' {
   }
   namespace util {
     function bytesToIP(bytes: Bytes): string;
+    function bytesFromIP(address: string): Bytes | null;
   }
   namespace asn1 {
+    function create(tagClass: Class, tag: number, constructed: boolean, value: Bytes | Asn1[]): Asn1;
     function fromDer(bytes: Bytes, options: { parseAllBytes: boolean; decodeBitStrings: boolean }): Asn1;
   }
 }

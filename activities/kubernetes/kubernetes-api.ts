@@ -1,11 +1,40 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { KubeConfig, KubernetesObjectApi, PatchStrategy, type KubernetesObject } from '@kubernetes/client-node';
+import {
+  CustomObjectsApi,
+  KubeConfig,
+  KubernetesObjectApi,
+  Observable,
+  PatchStrategy,
+  type KubernetesObject,
+  type RequestContext,
+} from '@kubernetes/client-node';
 import { FIELD_MANAGER, type Manifest } from '../../cluster/addons/manifest.js';
-import { isNotFound, statusOf, toKubernetesError } from './kubernetes-error.js';
+import { isNotFound, KubernetesError, statusOf, toKubernetesError } from './kubernetes-error.js';
 
 /** A living API server answers in milliseconds; a host without power never does. */
 const REQUEST_TIMEOUT_MS = 10_000;
+
+/** Rows of a table that are asked for at once, and of a whole table. */
+const TABLE_PAGE = 500;
+const TABLE_ROWS = 20_000;
+
+/** Asks for the cells of a table, without its objects (kubernetes.io, "Receiving resources as Tables"). */
+const asTable = {
+  pre: (request: RequestContext): Observable<RequestContext> => {
+    request.setHeaderParam('Accept', 'application/json;as=Table;v=v1;g=meta.k8s.io');
+    request.setQueryParam('includeObject', 'None');
+    return new Observable(Promise.resolve(request));
+  },
+  post: <T>(response: T): Observable<T> => new Observable(Promise.resolve(response)),
+};
+
+/** What the API server answers then, meta.k8s.io/v1. */
+interface Table {
+  readonly metadata?: { readonly continue?: string };
+  readonly columnDefinitions: readonly { readonly name: string }[];
+  readonly rows?: readonly { readonly cells: readonly unknown[] }[];
+}
 
 /** An API server to talk to, and how to log in there. */
 export interface ApiServer {
@@ -127,6 +156,45 @@ export class KubernetesApi {
     );
     // The items of a list do not say what they are.
     return list.items.map((item) => ({ ...item, apiVersion, kind })) as T[];
+  }
+
+  /**
+   * What the API server says of each object of a kind, as `kubectl get` shows it: texts by the name of their column.
+   * However large whoever made an object has made it, a row is small.
+   *
+   * @throws KubernetesError when there are more than {@link TABLE_ROWS}
+   */
+  async table(
+    group: string,
+    version: string,
+    plural: string,
+    { fieldSelector }: { readonly fieldSelector: string },
+  ): Promise<Partial<Record<string, string>>[]> {
+    const rows: Partial<Record<string, string>>[] = [];
+    let from: string | undefined;
+    do {
+      const table = (await this.request(`list ${plural}`, (config) =>
+        config.makeApiClient(CustomObjectsApi).listClusterCustomObject(
+          {
+            group,
+            version,
+            plural,
+            fieldSelector,
+            limit: TABLE_PAGE,
+            ...(from === undefined ? {} : { _continue: from }),
+          },
+          { middleware: [asTable], middlewareMergeStrategy: 'append' },
+        ),
+      )) as Table;
+      for (const { cells } of table.rows ?? []) {
+        rows.push(Object.fromEntries(table.columnDefinitions.map(({ name }, index) => [name, String(cells[index])])));
+      }
+      from = table.metadata?.continue;
+      if (rows.length > TABLE_ROWS) {
+        throw new KubernetesError(`${plural}: there are more than ${TABLE_ROWS}; delete those that nobody needs`, true);
+      }
+    } while (from !== undefined && from !== '');
+    return rows;
   }
 
   /** Deletes an object and what it owns; one that is gone already is fine. */

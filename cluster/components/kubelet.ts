@@ -20,10 +20,25 @@ const RUNTIME_ENDPOINT = `unix://${CRI_SOCKET}`;
 export const KUBELET_KUBECONFIG = '/etc/kubernetes/kubelet.conf';
 /** Holds the node's bootstrap token; removed once the node is a member. */
 export const BOOTSTRAP_KUBECONFIG = '/etc/kubernetes/bootstrap-kubelet.conf';
-/** The kubelet's client certificate and key, renewed by itself. */
-export const KUBELET_CLIENT_CERTIFICATE = '/var/lib/kubelet/pki/kubelet-client-current.pem';
-/** What the kubelet shows to API servers; asked for again by itself before it ends. */
-export const KUBELET_SERVING_CERTIFICATE = '/var/lib/kubelet/pki/kubelet-server-current.pem';
+/** Keys and certificates of the kubelet, made and renewed by itself. */
+export const KUBELET_PKI = '/var/lib/kubelet/pki';
+
+/** Flag of a kubelet that joins. */
+export const ROTATION_OFF = '--rotate-certificates=false';
+
+/**
+ * A kubelet that renews its certificate keeps the key of a request in its memory; one that does not keeps the key of its
+ * first request on disk until that is answered (kubernetes/kubernetes, cmd/kubelet/app/server.go,
+ * buildKubeletClientConfig). So a kubelet joins without, for its request to be held against the key that waits on its
+ * host; it restarts with it once it has its kubeconfig, which is written last.
+ */
+const JOINING = '/run/ha-kubernetes-kubelet/joining';
+const rotation = [
+  'RuntimeDirectory=ha-kubernetes-kubelet',
+  'Environment=ROTATE_CERTIFICATES=true',
+  `EnvironmentFile=-${JOINING}`,
+  `ExecStartPre=/bin/sh -c '[ -s ${KUBELET_KUBECONFIG} ] || echo ROTATE_CERTIFICATES=false >${JOINING}'`,
+];
 
 /** The node's own programs. */
 export function nodeBinaries(): HostState {
@@ -70,9 +85,10 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
           'hostname-override': host.name,
           // There before the first pod could be; the deployer keeps it so afterwards.
           ...(isTainted(spec, host) ? { 'register-with-taints': `${CONTROL_PLANE_KEY}=:NoSchedule` } : {}),
+          'rotate-certificates': '${ROTATE_CERTIFICATES}',
         },
         // Pods go on while their kubelet restarts.
-        service: ['KillMode=process', 'WorkingDirectory=/var/lib/kubelet'],
+        service: ['KillMode=process', 'WorkingDirectory=/var/lib/kubelet', ...rotation],
       }),
     ],
     units: [

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requestProblems, type ExpectedRequest, type NodeRequest } from '../../cluster/csr-rules.js';
 
-const names = ['node01', 'node01.mykernel.cn', '172.16.0.104'];
+const names = { dns: ['node01', 'node01.mykernel.cn'], ip: ['172.16.0.104'] };
 const expected: ExpectedRequest = { node: 'node01', purpose: 'client', requester: 'system:bootstrap:ab12cd', names };
+
+const key = (type: string, bits: number): NodeRequest['publicKey'] => ({ type, bits, sha256: '5e'.repeat(32) });
 
 /** What the kubelet of node01 sends. */
 const honest: NodeRequest = {
@@ -14,7 +16,7 @@ const honest: NodeRequest = {
   uriSans: [],
   otherSans: [],
   otherExtensions: [],
-  publicKey: { type: 'ec', bits: 256 },
+  publicKey: key('ec', 256),
   signatureValid: true,
   signer: 'kubernetes.io/kube-apiserver-client-kubelet',
   requester: 'system:bootstrap:ab12cd',
@@ -28,8 +30,8 @@ const withSubject = (change: Partial<NodeRequest['subject']>): Partial<NodeReque
 const accepted: [string, Partial<NodeRequest>][] = [
   ['of a kubelet before 1.27', {}],
   ['without key encipherment, as kubelets send since 1.27', { usages: ['client auth', 'digital signature'] }],
-  ['with an RSA key of 2048 bits', { publicKey: { type: 'rsa', bits: 2048 } }],
-  ['with an EC key of 384 bits', { publicKey: { type: 'ec', bits: 384 } }],
+  ['with an RSA key of 2048 bits', { publicKey: key('rsa', 2048) }],
+  ['with an EC key of 384 bits', { publicKey: key('ec', 384) }],
 ];
 
 for (const [title, change] of accepted) {
@@ -73,9 +75,9 @@ const attacks: [string, Partial<NodeRequest>, RegExp][] = [
     /signer kubernetes\.io\/kubelet-serving/,
   ],
   ['the signer of client certificates', { signer: 'kubernetes.io/kube-apiserver-client' }, /signer/],
-  ['an RSA key of 1024 bits', { publicKey: { type: 'rsa', bits: 1024 } }, /key rsa 1024/],
-  ['an EC key of 224 bits', { publicKey: { type: 'ec', bits: 224 } }, /key ec 224/],
-  ['a key of an unknown kind', { publicKey: { type: 'dsa', bits: 4096 } }, /key dsa 4096/],
+  ['an RSA key of 1024 bits', { publicKey: key('rsa', 1024) }, /key rsa 1024/],
+  ['an EC key of 224 bits', { publicKey: key('ec', 224) }, /key ec 224/],
+  ['a key of an unknown kind', { publicKey: key('dsa', 4096) }, /key dsa 4096/],
   ['a signature of another key', { signatureValid: false }, /signature does not match/],
   ['server auth as well', { usages: [...honest.usages, 'server auth'] }, /usages .*server auth/],
   ['the right to sign certificates', { usages: [...honest.usages, 'cert sign'] }, /usages .*cert sign/],
@@ -120,6 +122,7 @@ const servingAttacks: [string, Partial<NodeRequest>, RegExp][] = [
     { ipSans: ['172.16.0.104', '172.16.0.101'] },
     /alternative names 172\.16\.0\.101, allowed/,
   ],
+  ["the node's address as a DNS name", { dnsSans: ['172.16.0.104'] }, /alternative names 172\.16\.0\.104, allowed/],
   ['the name of the API', { dnsSans: ['node01', 'kubernetes.default'] }, /alternative names kubernetes\.default/],
   ['no name at all', { dnsSans: [], ipSans: [] }, /no alternative name/],
   ['a URI', { uriSans: ['spiffe://example.org/admin'] }, /1 alternative name\(s\) of other kinds/],

@@ -29,7 +29,9 @@ export function plainStep(id: string, ...needs: string[]): Step {
 export function requestOf(node: string, attempt = 1): CertificateRequest {
   return {
     node,
+    purpose: 'client',
     name: `node-csr-${node}-${attempt}`,
+    uid: `6f1a0000-0000-4000-8000-${String(attempt).padStart(12, '0')}`,
     csrSha256: String(attempt).padStart(64, 'a'),
     requester: 'system:bootstrap:ab12cd',
     signer: 'kubernetes.io/kube-apiserver-client-kubelet',
@@ -37,6 +39,7 @@ export function requestOf(node: string, attempt = 1): CertificateRequest {
     usages: ['client auth', 'digital signature', 'key encipherment'],
     names: [],
     key: 'EC 256',
+    keySha256: String(attempt).padStart(64, 'b'),
   };
 }
 
@@ -88,6 +91,8 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
     awaitCertificate: () => Promise.resolve({ state: 'member', attempts: 1 }),
     awaitServingRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
     awaitServingCertificate: () => Promise.resolve({ state: 'member', attempts: 1 }),
+    checkIssuedCertificate: () => Promise.resolve({ differences: [], attempts: 1 }),
+    keepNodeOut: () => Promise.resolve(changing),
     decideCertificateRequest: () => Promise.resolve({ changed: 1, attempts: 1 }),
     awaitNodeReady: () => Promise.resolve(asItShould),
     revokeBootstrapToken: () => Promise.resolve(changing),

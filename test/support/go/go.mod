@@ -1,0 +1,3 @@
+module kubernetes
+
+go 1.19
