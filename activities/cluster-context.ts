@@ -6,6 +6,7 @@ import type { HostState } from '../cluster/desired-state.js';
 import { factsScript, parseFacts, type HostFacts } from '../cluster/facts.js';
 import { sshSettings, type ClusterSpec, type SpecReference } from '../cluster/spec.js';
 import { validateSpec } from '../cluster/spec/validate.js';
+import { SUPER_ADMIN } from '../cluster/pki.js';
 import { apiServerUrl, hostByName, hostsWithRole } from '../cluster/topology.js';
 import { PreconditionError } from './activity.js';
 import type { ArtifactCache } from './artifacts/artifact-cache.js';
@@ -46,7 +47,7 @@ export class ClusterContext {
     this.kubernetes = new KubernetesApi(
       hostsWithRole(spec, 'control-plane').map((host) => ({
         name: host.name,
-        kubeconfig: () => this.content.kubeconfig(apiServerUrl(host), 'admin'),
+        kubeconfig: () => this.content.kubeconfig(apiServerUrl(host), SUPER_ADMIN),
       })),
     );
     this.ssh = new SshPool({

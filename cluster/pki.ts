@@ -14,6 +14,18 @@ export type AuthorityName = (typeof authorityNames)[number];
 /** Name of the key pair that signs and verifies service-account tokens; the same on every control-plane host. */
 export const SERVICE_ACCOUNT_KEY_PAIR = 'service-account';
 
+/** Group of the operator's certificate, bound to cluster-admin. */
+export const ADMINS = 'ha-kubernetes:cluster-admins';
+
+/** Name of the one certificate in system:masters; the deployer's own. */
+export const SUPER_ADMIN = 'super-admin';
+
+/** The user that API servers are to kubelets. */
+export const KUBELET_CLIENT = 'kube-apiserver-kubelet-client';
+
+/** Common name of etcd's members, to each other. */
+export const ETCD_PEER = 'kube-etcd-peer';
+
 /** How far `notBefore` lies in the past, in seconds, so that a host whose clock is a little behind accepts it at once. */
 export const BACKDATE_SECONDS = 300;
 
@@ -32,7 +44,7 @@ export interface PlannedAuthority {
 export type CertificateUsage = 'server' | 'client';
 
 export interface PlannedCertificate {
-  /** `<purpose>/<host>`, or `admin`; desired state refers to certificates and their keys by this name. */
+  /** `<purpose>/<host>`, `admin` or `super-admin`; desired state refers to certificates and their keys by this name. */
   readonly name: string;
   readonly authority: AuthorityName;
   readonly commonName: string;
@@ -68,8 +80,10 @@ export function certificatePlan(spec: ClusterSpec): CertificatePlan {
       ...hostsWithRole(spec, 'etcd').flatMap((host) => etcdCertificates(spec, host)),
       ...hostsWithRole(spec, 'control-plane').flatMap((host) => controlPlaneCertificates(spec, host)),
       ...hostsWithRole(spec, 'node').flatMap((host) => nodeCertificates(spec, host)),
-      // system:masters passes every authorizer, which is what an operator needs before any RBAC object exists.
-      leaf('admin', 'kubernetes-ca', 'kubernetes-admin', ['client'], { organizations: ['system:masters'] }),
+      leaf('admin', 'kubernetes-ca', 'kubernetes-admin', ['client'], { organizations: [ADMINS] }),
+      // Passes every authorizer, which the deployer needs before any RBAC object exists. It cannot be taken back by RBAC,
+      // so it stays in the state store (kubeadm does the same since 1.29, kubernetes/kubernetes#121837).
+      leaf(SUPER_ADMIN, 'kubernetes-ca', 'kubernetes-super-admin', ['client'], { organizations: ['system:masters'] }),
     ],
     keyPairs: [SERVICE_ACCOUNT_KEY_PAIR],
   };
@@ -83,7 +97,7 @@ function etcdCertificates(spec: ClusterSpec, host: Host): PlannedCertificate[] {
   return [
     // etcd's gRPC gateway dials the member itself with this certificate, hence `client` as well (etcd, listener.go).
     leaf(`etcd-server/${host.name}`, 'etcd-ca', 'kube-etcd', ['server', 'client'], { sans }),
-    leaf(`etcd-peer/${host.name}`, 'etcd-ca', 'kube-etcd-peer', ['server', 'client'], { sans }),
+    leaf(`etcd-peer/${host.name}`, 'etcd-ca', ETCD_PEER, ['server', 'client'], { sans }),
     leaf(`etcd-healthcheck-client/${host.name}`, 'etcd-ca', 'kube-etcd-healthcheck-client', ['client']),
   ];
 }
@@ -108,9 +122,7 @@ function controlPlaneCertificates(spec: ClusterSpec, host: Host): PlannedCertifi
       },
     }),
     leaf(`apiserver-etcd-client/${name}`, 'etcd-ca', 'kube-apiserver-etcd-client', ['client']),
-    leaf(`apiserver-kubelet-client/${name}`, 'kubernetes-ca', 'kube-apiserver-kubelet-client', ['client'], {
-      organizations: ['system:masters'],
-    }),
+    leaf(`apiserver-kubelet-client/${name}`, 'kubernetes-ca', KUBELET_CLIENT, ['client']),
     leaf(`front-proxy-client/${name}`, 'front-proxy-ca', 'front-proxy-client', ['client']),
     leaf(`controller-manager/${name}`, 'kubernetes-ca', 'system:kube-controller-manager', ['client']),
     leaf(`scheduler/${name}`, 'kubernetes-ca', 'system:kube-scheduler', ['client']),

@@ -1,4 +1,5 @@
-import { clusterRoleBinding, group, type Manifest } from './manifest.js';
+import { ADMINS, KUBELET_CLIENT } from '../pki.js';
+import { clusterRoleBinding, group, user, type Manifest } from './manifest.js';
 
 /** Group of the deployer's bootstrap tokens; a name of its own, so that no other token gets its rights. */
 export const BOOTSTRAP_GROUP = 'system:bootstrappers:ha-kubernetes';
@@ -16,5 +17,7 @@ export function bootstrapRbac(): Manifest[] {
       'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
       group('system:nodes'),
     ),
+    clusterRoleBinding('ha-kubernetes:kubelet-api', 'system:kubelet-api-admin', user(KUBELET_CLIENT)),
+    clusterRoleBinding('ha-kubernetes:cluster-admins', 'cluster-admin', group(ADMINS)),
   ];
 }

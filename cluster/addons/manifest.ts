@@ -38,6 +38,11 @@ export function group(name: string): Record<string, string> {
   return { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name };
 }
 
+/** The user `name`. */
+export function user(name: string): Record<string, string> {
+  return { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name };
+}
+
 /** A subject of service account `name`. */
 export function serviceAccount(namespace: string, name: string): Record<string, string> {
   return { kind: 'ServiceAccount', namespace, name };

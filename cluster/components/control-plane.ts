@@ -7,9 +7,6 @@ export const PKI = '/etc/kubernetes/pki';
 /** The components' own API server; masters do not depend on each other's (seed: "如果都指向一个位置，api server压力大"). */
 export const OWN_API_SERVER = 'https://127.0.0.1:6443';
 
-/** The user that the control plane runs as (seed: `useradd -r kube`). */
-export const USER = 'kube';
-
 /** The API server's program, sent while etcd elects its leader. */
 export function kubeApiserverBinaries(): HostState {
   return { ...nothing, files: [server('kube-apiserver')] };

@@ -1,9 +1,11 @@
 import type { HostState } from '../desired-state.js';
 import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
+import { ETCD_PEER } from '../pki.js';
 import { hostsWithRole } from '../topology.js';
 import { BIN, certificateFile, directory, keyFile, program } from './files.js';
 import { sandbox, unitFile, unitPath } from './systemd.js';
+import { standardCipherSuites } from './tls.js';
 
 const PKI = '/etc/etcd/pki';
 const UNIT = 'etcd.service';
@@ -72,6 +74,9 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
           'cert-file': `${PKI}/server.crt`,
           'key-file': `${PKI}/server.key`,
           'peer-client-cert-auth': 'true',
+          // Clients' certificates are of the same authority, and a peer may read and write everything.
+          'peer-cert-allowed-cn': ETCD_PEER,
+          'cipher-suites': standardCipherSuites.filter((name) => name.includes('_AES_')).join(','),
           'peer-trusted-ca-file': `${PKI}/ca.crt`,
           'peer-cert-file': `${PKI}/peer.crt`,
           'peer-key-file': `${PKI}/peer.key`,

@@ -5,14 +5,16 @@ import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { API_PORT, hostsWithRole, usesKonnectivity } from '../topology.js';
 import { admissionConfiguration, auditPolicy, authenticationConfiguration } from './api-policies.js';
-import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
+import { OWN_API_SERVER, PKI, programPath } from './control-plane.js';
 import { etcdClientUrl } from './etcd.js';
-import { certificateFile, directory, keyFile, kubeconfigFile, textFile } from './files.js';
+import { certificateFile, directory, keyFile, textFile } from './files.js';
 import { egressSelector, KONNECTIVITY_GROUP } from './konnectivity.js';
 import { credential, sandbox, unitFile, unitPath } from './systemd.js';
 import { cipherSuites } from './tls.js';
 
 const UNIT = 'kube-apiserver.service';
+/** Of its own: who takes over one program of the control plane does not find the keys of another. */
+const USER = 'kube-apiserver';
 const AUDIT_POLICY = '/etc/kubernetes/audit-policy.yaml';
 const AUDIT_LOGS = '/var/log/kubernetes';
 const AUTHENTICATION = '/etc/kubernetes/authentication.yaml';
@@ -61,7 +63,6 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
     directories: [directory('/etc/kubernetes'), directory(PKI), directory(AUDIT_LOGS, `${USER}:${USER}`, 0o700)],
     files: [
       ...files,
-      kubeconfigFile('/etc/kubernetes/admin.conf', OWN_API_SERVER, 'admin'),
       unitFile(UNIT, {
         description: 'Kubernetes API server',
         documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/',

@@ -2,11 +2,13 @@ import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
-import { OWN_API_SERVER, PKI, programPath, USER } from './control-plane.js';
+import { OWN_API_SERVER, PKI, programPath } from './control-plane.js';
 import { keyFile, kubeconfigFile } from './files.js';
 import { credential, sandbox, unitFile, unitPath } from './systemd.js';
+import { cipherSuites } from './tls.js';
 
 const UNIT = 'kube-controller-manager.service';
+const USER = 'kube-controller-manager';
 const KUBECONFIG = '/etc/kubernetes/controller-manager.conf';
 
 /**
@@ -21,6 +23,7 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
   ];
   return {
     ...nothing,
+    accounts: [{ name: USER }],
     files: [
       ...files,
       unitFile(UNIT, {
@@ -44,10 +47,17 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
           'client-ca-file': `${PKI}/ca.crt`,
           'cluster-cidr': spec.network.pods,
           'cluster-name': spec.name,
-          'cluster-signing-cert-file': `${PKI}/ca.crt`,
-          'cluster-signing-key-file': credential(`${PKI}/ca.key`),
-          controllers: '*,bootstrapsigner,tokencleaner',
+          // Signers for kubelets alone: nothing else is signed with the key that every client is known by.
+          ...Object.fromEntries(
+            ['client', 'serving'].flatMap((purpose) => [
+              [`cluster-signing-kubelet-${purpose}-cert-file`, `${PKI}/ca.crt`],
+              [`cluster-signing-kubelet-${purpose}-key-file`, credential(`${PKI}/ca.key`)],
+            ]),
+          ),
+          controllers: '*,tokencleaner',
           'leader-elect': 'true',
+          'tls-cipher-suites': cipherSuites.join(','),
+          'tls-min-version': 'VersionTLS12',
           'node-cidr-mask-size': String(spec.network.nodeMask),
           'requestheader-client-ca-file': `${PKI}/front-proxy-ca.crt`,
           'root-ca-file': `${PKI}/ca.crt`,

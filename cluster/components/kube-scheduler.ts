@@ -2,11 +2,13 @@ import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
-import { OWN_API_SERVER, programPath, USER } from './control-plane.js';
+import { OWN_API_SERVER, programPath } from './control-plane.js';
 import { kubeconfigFile } from './files.js';
 import { credential, sandbox, unitFile, unitPath } from './systemd.js';
+import { cipherSuites } from './tls.js';
 
 const UNIT = 'kube-scheduler.service';
+const USER = 'kube-scheduler';
 const KUBECONFIG = '/etc/kubernetes/scheduler.conf';
 
 /** One scheduler (seed, "配置kube-scheduler组件"); the lease decides which one is active. */
@@ -14,6 +16,7 @@ export function kubeSchedulerState(spec: ClusterSpec, host: Host): HostState {
   const kubeconfig = kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `scheduler/${host.name}`);
   return {
     ...nothing,
+    accounts: [{ name: USER }],
     files: [
       kubeconfig,
       unitFile(UNIT, {
@@ -31,6 +34,8 @@ export function kubeSchedulerState(spec: ClusterSpec, host: Host): HostState {
           'authentication-kubeconfig': credential(KUBECONFIG),
           'authorization-kubeconfig': credential(KUBECONFIG),
           'leader-elect': 'true',
+          'tls-cipher-suites': cipherSuites.join(','),
+          'tls-min-version': 'VersionTLS12',
         },
         credentials: [KUBECONFIG],
         service: sandbox([]),

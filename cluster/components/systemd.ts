@@ -67,6 +67,7 @@ export function sandbox(writes: readonly string[]): string[] {
     ...confined(writes),
     'CapabilityBoundingSet=',
     'PrivateDevices=yes',
+    'ProtectProc=invisible',
     'ProtectKernelTunables=yes',
     'ProtectKernelModules=yes',
     'ProtectControlGroups=yes',

@@ -90,6 +90,8 @@ for (const kubernetes of ['v1.20.2', 'v1.37.2']) {
       'system:node-bootstrapper',
       'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient',
       'system:auth-delegator',
+      'system:kubelet-api-admin',
+      'cluster-admin',
     ];
     for (const binding of all.filter(({ kind }) => kind === 'ClusterRoleBinding')) {
       const { name } = binding['roleRef'] as { name: string };

@@ -73,7 +73,8 @@ for (const version of versions) {
   test(`${version}: what a user other than root may not read, a unit gets as a credential, and reads as one`, () => {
     let seen = 0;
     for (const { path: unit, content } of masterFiles) {
-      if (!unit.endsWith('.service') || content.kind !== 'text' || !/^User=kube$/m.test(content.text)) continue;
+      if (!unit.endsWith('.service') || content.kind !== 'text' || !/^User=(kube|konnectivity)-/m.test(content.text))
+        continue;
       const loaded = [...content.text.matchAll(/^LoadCredential=([^:\n]+):(\/\S+)$/gm)];
       for (const [, name = '', path = ''] of loaded) {
         assert.ok(
@@ -100,6 +101,16 @@ for (const version of versions) {
     assert.ok(seen >= 11);
   });
 
+  test(`${version}: no two units share an account, whose processes could read each other's keys`, () => {
+    for (const files of [masterFiles, nodeFiles]) {
+      const users = files.flatMap(({ content }) =>
+        content.kind === 'text' ? [...content.text.matchAll(/^User=(.+)$/gm)].map(([, user]) => user) : [],
+      );
+      assert.ok(users.length >= 2);
+      assert.equal(new Set(users).size, users.length, users.join(', '));
+    }
+  });
+
   test(`${version}: nothing but the kubelet, containerd and kube-proxy runs as root or with a capability`, () => {
     const units = [...masterFiles, ...nodeFiles].filter(({ path }) => path.endsWith('.service'));
     const free = units.filter(
@@ -124,7 +135,7 @@ for (const version of versions) {
     const logs = hostWith('control-plane', version).flatMap(({ state }) => state.directories);
     assert.deepEqual(
       logs.find(({ path }) => path === '/var/log/kubernetes'),
-      { path: '/var/log/kubernetes', owner: 'kube:kube', mode: 0o700 },
+      { path: '/var/log/kubernetes', owner: 'kube-apiserver:kube-apiserver', mode: 0o700 },
     );
   });
 

@@ -130,18 +130,12 @@ export function deploymentStory(kubernetes: string): void {
     ]);
     succeeded(added);
     succeeded(approved);
-    const ready = await run.onHost(
-      'master01',
-      'kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes --no-headers',
-    );
+    const ready = await run.asOperator('master01', 'kubectl get nodes --no-headers');
     assert.equal(ready.split('\n').filter((line) => /^node0[123] +Ready /.test(line)).length, 3, ready);
   });
 
   test('no bootstrap token outlives its join', async () => {
-    const secrets = await run.onHost(
-      'master01',
-      'kubectl --kubeconfig /etc/kubernetes/admin.conf get secrets -n kube-system -o name',
-    );
+    const secrets = await run.asOperator('master01', 'kubectl get secrets -n kube-system -o name');
     assert.doesNotMatch(secrets, /bootstrap-token/);
   });
 

@@ -9,7 +9,6 @@ import { LabRun, type Outcome } from './harness.js';
 /** What a hardened cluster refuses and hides, on real hosts. The tests build on each other. */
 
 const hosts = ['master01', 'master02', 'master03', 'node01', 'node02'];
-const kubectl = 'kubectl --kubeconfig /etc/kubernetes/admin.conf';
 const etcdctl =
   'ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/healthcheck-client.crt --key=/etc/etcd/pki/healthcheck-client.key';
 let run: LabRun;
@@ -83,12 +82,12 @@ test('nothing of the audit stays on a host', async () => {
 
 test('a privileged pod is refused, and one that harms nobody is not', async () => {
   const apply = (name: string, context: string): string =>
-    `printf '%s' '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"${name}","namespace":"default"},"spec":{"containers":[{"name":"a","image":"example.org/none","securityContext":${context}}]}}' | ${kubectl} create --dry-run=server -f - 2>&1; true`;
+    `printf '%s' '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"${name}","namespace":"default"},"spec":{"containers":[{"name":"a","image":"example.org/none","securityContext":${context}}]}}' | kubectl create --dry-run=server -f - 2>&1; true`;
   assert.match(
-    await run.onHost('master01', apply('bad', '{"privileged":true}')),
+    await run.asOperator('master01', apply('bad', '{"privileged":true}')),
     /violates PodSecurity "baseline:latest": privileged/,
   );
-  assert.match(await run.onHost('master01', apply('good', '{}')), /pod\/good created/);
+  assert.match(await run.asOperator('master01', apply('good', '{}')), /pod\/good created/);
 });
 
 test('whoever says nothing of himself may ask for health and nothing else', async () => {
@@ -102,9 +101,9 @@ test('whoever says nothing of himself may ask for health and nothing else', asyn
 });
 
 test('a Secret that is read straight from etcd is not readable', async () => {
-  await run.onHost('master01', `${kubectl} create secret generic probe --from-literal=word=readable-word`);
+  await run.asOperator('master01', `kubectl create secret generic probe --from-literal=word=readable-word`);
   assert.match(
-    await run.onHost('master01', `${kubectl} get secret probe -o 'jsonpath={.data.word}' | base64 -d`),
+    await run.asOperator('master01', `kubectl get secret probe -o 'jsonpath={.data.word}' | base64 -d`),
     /^readable-word$/,
   );
   const raw = await run.onHost(
@@ -153,7 +152,7 @@ test(
     assert.equal(prefixes.trim(), 'k8s:enc:secretbox:v1:key2:');
     for (const master of hosts.slice(0, 3)) {
       assert.match(
-        await run.onHost(master, `${kubectl} get secret probe -o 'jsonpath={.data.word}' | base64 -d`),
+        await run.asOperator(master, `kubectl get secret probe -o 'jsonpath={.data.word}' | base64 -d`),
         /^readable-word$/,
       );
       assert.equal((await run.onHost(master, "sed -n 's/.*name: //p' /etc/kubernetes/encryption.yaml")).trim(), 'key2');

@@ -128,19 +128,16 @@ export class LabRun {
   }
 
   approveCsr(...args: string[]): Promise<Outcome> {
-    return node('client/approve-csr.js', args, this.environment, this.closing.signal);
+    return node('client/approve-csr.js', args, this.environment, { cancelSignal: this.closing.signal });
   }
 
   /** Starts start-workflow, which can be killed. */
   client(...args: string[]): Client {
     const killer = new AbortController();
     return {
-      outcome: node(
-        'client/start-workflow.js',
-        args,
-        this.environment,
-        AbortSignal.any([this.closing.signal, killer.signal]),
-      ),
+      outcome: node('client/start-workflow.js', args, this.environment, {
+        cancelSignal: AbortSignal.any([this.closing.signal, killer.signal]),
+      }),
       kill: () => killer.abort(),
     };
   }
@@ -148,6 +145,21 @@ export class LabRun {
   /** Runs a command on a host, past the deployer. */
   async onHost(name: string, command: string): Promise<string> {
     return (await must(lab(['ssh', name, '--', command]))).stdout;
+  }
+
+  /**
+   * Runs a command on a master in which `kubectl` asks the master's own API server as the operator. No host has a
+   * kubeconfig for people: the operator's is there, in memory, as long as the command runs.
+   */
+  async asOperator(master: string, command: string): Promise<string> {
+    const kubeconfig = await readFile(join(this.home, 'clusters/lab/kubeconfig'), 'utf8');
+    const script = [
+      'umask 077; directory=$(mktemp -d -p /dev/shm); trap \'rm -rf "$directory"\' EXIT',
+      'cat >"$directory/config"',
+      'kubectl() { command kubectl --kubeconfig "$directory/config" --server https://127.0.0.1:6443 --cache-dir "$directory" "$@"; }',
+      command,
+    ].join('\n');
+    return (await must(lab(['ssh', master, '--', script], kubeconfig))).stdout;
   }
 
   /** Asks Temporal, past the deployer's client. */
@@ -305,20 +317,20 @@ async function untilReady({ child, lines }: Spawned): Promise<void> {
 }
 
 /** Runs the lab's program. */
-export function lab(args: readonly string[]): Promise<Outcome> {
-  return node('lab/lab.js', args, process.env);
+export function lab(args: readonly string[], input?: string): Promise<Outcome> {
+  return node('lab/lab.js', args, process.env, { input });
 }
 
 async function node(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  cancelSignal?: AbortSignal,
+  { input, cancelSignal }: { readonly input?: string | undefined; readonly cancelSignal?: AbortSignal } = {},
 ): Promise<Outcome> {
   const { exitCode, stdout, stderr, timedOut } = await execa(process.execPath, [join(root, program), ...args], {
     env,
     reject: false,
-    stdin: 'ignore',
+    ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
     timeout: CLIENT_SECONDS * 1000,
     killSignal: 'SIGKILL',
     ...(cancelSignal === undefined ? {} : { cancelSignal }),

@@ -31,6 +31,7 @@ test('every purpose of the seed has a leaf of its own on every host', () => {
     ...masters.flatMap((host) => perMaster.map((purpose) => `${purpose}/${host}`)),
     ...nodes.flatMap((host) => [`kube-proxy/${host}`, `konnectivity-agent/${host}`]),
     'admin',
+    'super-admin',
   ];
   assert.deepEqual([...names].sort(), [...expected].sort());
   assert.equal(new Set(names).size, names.length);
@@ -81,15 +82,10 @@ test('a kubelet asks for its certificates itself: the plan makes none with the i
   );
 });
 
-test('only the admin and the API servers at their kubelets bypass RBAC', () => {
+test('only the certificate that never leaves the state store bypasses RBAC', () => {
   const masters = plan.certificates.filter(({ organizations }) => organizations.includes('system:masters'));
   assert.deepEqual(
     masters.map(({ name }) => name),
-    [
-      'apiserver-kubelet-client/master01',
-      'apiserver-kubelet-client/master02',
-      'apiserver-kubelet-client/master03',
-      'admin',
-    ],
+    ['super-admin'],
   );
 });

@@ -43,9 +43,6 @@ interface Listed {
   };
 }
 
-/** Asks the API on a master and leaves no trace on its disk. */
-export const KUBECTL = 'kubectl --kubeconfig /etc/kubernetes/admin.conf --cache-dir /run/kubectl-cache';
-
 const kinds = [
   ...['namespaces', 'deployments', 'replicasets', 'daemonsets', 'statefulsets', 'services', 'configmaps', 'secrets'],
   ...['serviceaccounts', 'roles', 'rolebindings', 'clusterroles', 'clusterrolebindings', 'jobs', 'apiservices'],
@@ -54,7 +51,7 @@ const kinds = [
 /** Looks at everything in the cluster that a deployment may have to do with. */
 export async function clusterPicture(lab: LabRun, master: string): Promise<ClusterPicture> {
   const kubectl = async (what: string): Promise<Listed[]> => {
-    const text = await lab.onHost(master, `${KUBECTL} get ${what} -A -o json`);
+    const text = await lab.asOperator(master, `kubectl get ${what} -A -o json`);
     return (JSON.parse(text) as { items: Listed[] }).items;
   };
   const members = await lab.onHost(master, `${etcdctl('https://127.0.0.1:2379')} member list`);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LabRun } from '../harness.js';
-import { clusterPicture, KUBECTL, type ClusterPicture } from './cluster-picture.js';
+import { clusterPicture, type ClusterPicture } from './cluster-picture.js';
 import { hostPicture, leftovers, markBeginning, type HostPicture } from './host-picture.js';
 
 /** What a deployment has made of hosts, cluster and state store. */
@@ -32,7 +32,7 @@ export async function takePicture(lab: LabRun): Promise<Picture> {
 }
 
 async function inMotion(lab: LabRun): Promise<boolean> {
-  const text = await lab.onHost('master01', `${KUBECTL} get namespaces,pods -A --no-headers`);
+  const text = await lab.asOperator('master01', 'kubectl get namespaces,pods -A --no-headers');
   return /Terminating|Pending|ContainerCreating|ha-kubernetes-check/.test(text);
 }
 
