@@ -112,6 +112,11 @@ export interface DesiredUnit {
   readonly running: boolean;
   /** Paths whose change calls for a restart, the unit file itself always included. */
   readonly restartOn: readonly string[];
+  /**
+   * The package that brings the unit, and enables and starts it as its distribution likes, so that a unit which is not
+   * wanted is one to disable and stop as soon as the package is to be installed.
+   */
+  readonly broughtBy?: string;
   /** Longest time that a start may take, in seconds, before it counts as failed. */
   readonly startTimeoutSeconds: number;
 }

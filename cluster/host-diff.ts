@@ -223,6 +223,14 @@ const disabledStates = new Set([
 function diffUnit(unit: DesiredUnit, changedPaths: ReadonlySet<string>, observed: HostObservation): UnitChange[] {
   const seen = observed.units.get(unit.name);
   const fileState = seen?.fileState ?? '';
+  if (
+    unit.broughtBy !== undefined &&
+    !unit.enabled &&
+    !unit.running &&
+    observed.packages.get(unit.broughtBy) !== true
+  ) {
+    return [{ kind: 'unit', what: unit.name, why: `comes with ${unit.broughtBy}`, enablement: 'disable', run: 'stop' }];
+  }
   const reasons: string[] = [];
   let enablement: UnitChange['enablement'];
   if (unit.enabled && !enabledStates.has(fileState)) {

@@ -17,7 +17,6 @@ export type BaseFile = { path: string; mode?: number; content: string } | { path
 /** What a bare cloud image has. Container runtime, firewall, time service and proxies are the deployer's work. */
 const packages = [
   'ca-certificates',
-  'curl',
   'dbus',
   'iproute2',
   'kmod',

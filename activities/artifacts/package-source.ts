@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { ArtifactLock } from '../../cluster/artifacts.js';
 import type { PackageSource } from '../host-state/packages.js';
+import { ArtifactError } from './artifact-error.js';
 import { fetchArtifact, type FetchOptions } from './fetch-artifact.js';
 
 /**
@@ -31,9 +32,15 @@ export async function packageSource(
   );
   return {
     kind: 'files',
-    files: (name) =>
-      sets
-        .filter((set) => set.name === name)
-        .flatMap(({ files }) => files.flatMap(({ path }) => fetched.get(path) ?? [])),
+    files: (name) => {
+      const own = sets.filter((set) => set.name === name);
+      if (own.length === 0) {
+        throw new ArtifactError(
+          `the artifact lock has packages for ${distribution}, and no ${name} among them; fill the mirror again, or install ${name} on the hosts`,
+          { retryable: false },
+        );
+      }
+      return own.flatMap(({ files }) => files.flatMap(({ path }) => fetched.get(path) ?? []));
+    },
   };
 }

@@ -34,6 +34,8 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
       ...(isNode ? nodePackages : []),
       ...(isNode && proxyMode(spec, facts).mode === 'nftables' ? ['nftables'] : []),
       ...(spec.hostKind === 'machine' ? ['chrony'] : []),
+      // Asks the control plane's programs whether they are well.
+      ...(host.roles.includes('control-plane') ? ['curl'] : []),
     ],
     files: [
       textFile('/etc/hostname', `${host.name}\n`, 'root:root', 0o644),
@@ -70,10 +72,24 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
           : {}),
       },
     },
-    units:
-      spec.hostKind === 'machine'
+    units: [
+      ...(spec.hostKind === 'machine'
         ? [{ name: 'chrony.service', enabled: true, running: true, restartOn: [], startTimeoutSeconds: 30 }]
-        : [],
+        : []),
+      // The API proxy has a unit of its own, confined and as nobody; the distribution's would run beside it as root.
+      ...(isNode
+        ? [
+            {
+              name: 'haproxy.service',
+              enabled: false,
+              running: false,
+              broughtBy: 'haproxy',
+              restartOn: [],
+              startTimeoutSeconds: 30,
+            },
+          ]
+        : []),
+    ],
     traces: {
       ...noTraces,
       // Packages make these when they are installed, or when their service starts, and purging leaves them.

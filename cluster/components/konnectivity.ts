@@ -3,6 +3,7 @@ import type { DesiredFile, HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { KONNECTIVITY_PORT, konnectivityServers } from '../topology.js';
+import { answersHttp } from './health.js';
 import { BIN, certificateFile, directory, keyFile, program, textFile } from './files.js';
 import { credential, sandbox, unitFile, unitPath } from './systemd.js';
 import { standardCipherSuites } from './tls.js';
@@ -157,7 +158,7 @@ function konnectivityState(name: string, member: string, healthPort: number, fil
     ready: [
       {
         title: `${unit} is healthy`,
-        command: `curl -fsS http://127.0.0.1:${healthPort}/healthz >/dev/null`,
+        command: answersHttp(healthPort, '/healthz'),
         timeoutSeconds: 60,
       },
     ],

@@ -6,6 +6,7 @@ import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport, type ProxyMode } from '../versions.js';
 import { NODE_API_URL } from './api-endpoint.js';
 import { removeRules } from './cleanups.js';
+import { answersHttp } from './health.js';
 import { BIN, directory, kubeconfigFile, textFile } from './files.js';
 import { confined, unitFile, unitPath } from './systemd.js';
 
@@ -91,7 +92,7 @@ export function kubeProxyState(spec: ClusterSpec, host: Host, facts: HostFacts):
     ready: [
       {
         title: `kube-proxy on ${host.name} is healthy`,
-        command: 'curl -fsS http://127.0.0.1:10256/healthz >/dev/null',
+        command: answersHttp(10256, '/healthz'),
         timeoutSeconds: 60,
         // One that waits for ever for news of an API server gets them from another one.
         mend: `systemctl restart ${UNIT}`,

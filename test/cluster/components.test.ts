@@ -207,6 +207,26 @@ test('nothing secret stands in desired state as text', () => {
   });
 });
 
+test('no program of a distribution runs beside the confined unit that takes it', () => {
+  everyComponent(({ component, host, state }) => {
+    if (component !== 'host') return;
+    const own = state.units.find(({ name }) => name === 'haproxy.service');
+    if (host.roles.includes('node')) {
+      assert.deepEqual([own?.enabled, own?.running, own?.broughtBy], [false, false, 'haproxy']);
+      assert.ok(state.packages.includes('haproxy'));
+    } else assert.equal(own, undefined);
+  });
+});
+
+test('a program that a probe calls is on the host: sent, a package, or one that every Debian has', () => {
+  everyComponent(({ spec, host, state }) => {
+    const packages = componentState('host', { spec, host, lock, facts }).packages;
+    for (const { command, title } of state.ready) {
+      if (/\bcurl\b/.test(command)) assert.ok(packages.includes('curl'), title);
+    }
+  });
+});
+
 test('the seed is described byte for byte the same each time', () => {
   assert.deepEqual(described(specOf(seedDocument())), described(specOf(seedDocument())));
 });

@@ -135,6 +135,20 @@ const cases: Case[] = [
     changes: [],
   },
   {
+    title: 'a unit that is not wanted, and that a package would enable and start',
+    state: { packages: ['a'], units: [{ ...unit, enabled: false, running: false, broughtBy: 'a' }] },
+    changes: ['package a: not installed', 'unit a.service: comes with a; disable stop'],
+  },
+  {
+    title: 'a unit that is not wanted, whose package has been installed and dealt with',
+    state: { packages: ['a'], units: [{ ...unit, enabled: false, running: false, broughtBy: 'a' }] },
+    observed: {
+      packages: new Map([['a', true]]),
+      units: new Map([['a.service', { ...running, fileState: 'disabled', activeState: 'inactive', subState: 'dead' }]]),
+    },
+    changes: [],
+  },
+  {
     title: 'a unit that reads a file that changes',
     ...withUnit({}),
     files: [file],

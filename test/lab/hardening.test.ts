@@ -119,7 +119,7 @@ test('a bootstrap token that was stolen during the join can do nothing after it'
   assert.match(token, /^"?[a-z0-9]{6}\.[a-z0-9]{16}"?$/);
   const ask = (path: string): Promise<string> =>
     run.onHost(
-      'node01',
+      'master02',
       `curl -s -o /dev/null -w '%{http_code}' --cacert /etc/kubernetes/pki/ca.crt -H 'Authorization: Bearer ${token.replaceAll('"', '')}' https://172.16.0.101:6443${path}`,
     );
   for (const path of ['/version', '/api/v1/nodes', '/apis/certificates.k8s.io/v1/certificatesigningrequests']) {

@@ -10,7 +10,17 @@ export const kubernetesPrograms = [
 ];
 
 /** Packages that every host gets. */
-export const hostPackages = ['chrony', 'conntrack', 'ebtables', 'ethtool', 'haproxy', 'ipset', 'iptables', 'socat'];
+export const hostPackages = [
+  'chrony',
+  'conntrack',
+  'curl',
+  'ebtables',
+  'ethtool',
+  'haproxy',
+  'ipset',
+  'iptables',
+  'socat',
+];
 
 export const busybox: DebianPackages = { kind: 'debian-packages', packages: ['busybox-static'] };
 const busyboxProgram: SourceFile = { source: 'busybox', path: 'bin/busybox' };
