@@ -27,8 +27,8 @@ export const decidedRequest = z.object({
   reason: z.string().optional(),
 });
 
-/** Names what is put aside by one removal; a part of a path on hosts. */
-export const removalStamp = z.string().regex(/^\d{8}T\d{6}Z$/);
+/** How a cluster is removed; the stamp becomes a part of a path on hosts. */
+export const removalChoice = z.object({ deleteData: z.boolean(), stamp: z.string().regex(/^\d{8}T\d{6}Z$/) });
 
 /**
  * The argument, if it is what it must be.

@@ -45,8 +45,18 @@ export function drillActivities({ store, contexts, log }: ActivityDependencies) 
       return { victim: victim.name, holders, changed: 0, note: `${victim.name} holds ${lease}` };
     }),
 
+    /**
+     * Takes the power from a master that holds a lease while all are well. One that does not answer is off already: an
+     * earlier attempt has done it.
+     */
     powerOff: activity(log, async ({ signal }, reference: SpecReference, victim: string) => {
       const context = await contexts.get(reference);
+      if (!(await answers(context, victim, signal))) return { changed: 0, note: `${victim} is off` };
+      await requireWhole(context, signal);
+      const holders = await leaseHolders(context.kubernetes);
+      if (!leaseNames.some((name) => holders[name] === victim)) {
+        throw new PreconditionError(`${victim} holds no lease: a drill takes the holder of one away, and nobody else`);
+      }
       try {
         await context.host(victim).run({
           title: 'power off',
@@ -55,7 +65,6 @@ export function drillActivities({ store, contexts, log }: ActivityDependencies) 
           signal,
         });
       } catch (error) {
-        // It went before it could answer, or an earlier attempt has done it.
         if (!(error instanceof RemoteError) || !['connection-lost', 'unreachable'].includes(error.kind)) throw error;
       }
       return { changed: 1, note: `${victim} was told to power off` };
@@ -144,15 +153,22 @@ async function requireWhole(context: ClusterContext, signal: AbortSignal): Promi
 async function untilDark(context: ClusterContext, victim: string, signal: AbortSignal): Promise<void> {
   await until(
     async () => {
-      try {
-        await context.host(victim).run({ title: 'see whether it is off', command: 'true', timeoutMs: 5_000, signal });
-      } catch (error) {
-        if (error instanceof RemoteError && error.kind === 'unreachable') return;
-        if (error instanceof RemoteError && error.kind !== 'cancelled') throw new NotYetError(error.message);
-        throw error;
+      if (await answers(context, victim, signal)) {
+        throw new NotYetError(`${victim} still answers after it was told to power off`);
       }
-      throw new NotYetError(`${victim} still answers after it was told to power off`);
     },
     { deadlineMs: POWER_OFF_DEADLINE_MS, intervalMs: 1000, signal },
   );
+}
+
+/** Whether a host can be reached at all; throws NotYetError for one that is between. */
+async function answers(context: ClusterContext, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await context.host(name).run({ title: 'see whether it is off', command: 'true', timeoutMs: 5_000, signal });
+    return true;
+  } catch (error) {
+    if (error instanceof RemoteError && error.kind === 'unreachable') return false;
+    if (error instanceof RemoteError && error.kind !== 'cancelled') throw new NotYetError(error.message);
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@ import { judgeRemoval } from '../cluster/preflight/removal.js';
 import { Report } from '../cluster/preflight/report.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { activity } from './activity.js';
+import { removalChoice, valid } from './arguments.js';
 import { authorityDigests } from './certificates/authority-digests.js';
 import type { ClusterContext } from './cluster-context.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -40,7 +41,8 @@ export function removalActivities({ contexts, log }: ActivityDependencies) {
     /** Brings one host back to what its undo journal says that it was. */
     removeFromHost: activity(
       log,
-      async ({ signal, progress }, reference: SpecReference, name: string, { deleteData, stamp }: RemovalChoice) => {
+      async ({ signal, progress }, reference: SpecReference, name: string, choice: RemovalChoice) => {
+        const { deleteData, stamp } = valid(removalChoice, choice);
         const context = await contexts.get(reference);
         const { changed, kept, unknown } = await removeHostState(
           context.host(name),

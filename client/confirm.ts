@@ -18,10 +18,14 @@ async function askForName(cluster: string): Promise<string> {
   if (!process.stdin.isTTY) {
     throw new UserError(`this removes cluster ${cluster} from its hosts; without a terminal, add --confirm ${cluster}`);
   }
+  return askAtTerminal(`This removes cluster ${cluster} from its hosts. Type its name to go on: `);
+}
+
+/** What somebody types at the terminal; empty for whoever closes it. */
+export async function askAtTerminal(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-D is an answer, too: no name. Node.js tells of it in one way or the other, by its version.
+  // Ctrl-D is an answer, too: none. Node.js tells of it in one way or the other, by its version.
   const closed = once(terminal, 'close').then(() => '');
-  const question = `This removes cluster ${cluster} from its hosts. Type its name to go on: `;
   try {
     return (await Promise.race([terminal.question(question).catch(() => ''), closed])).trim();
   } finally {

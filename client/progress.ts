@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import type { StepRecord } from '../workflows/dag.js';
+import type { Intervention } from '../workflows/steering.js';
 import { NoWorkerError, type Retry, type WholeStatus } from './run-status.js';
 
 const POLL_MS = 500;
@@ -81,7 +82,7 @@ function plainView(): View {
     process.stderr.write(`${at} s  ${text}\n`);
   };
   return {
-    show: ({ steps, retries, approvals, waitingFor, pausing, cluster }) => {
+    show: ({ steps, retries, approvals, interventions, waitingFor, pausing, cluster }) => {
       for (const step of steps) {
         if (step.start !== undefined) tell(`${step.id} start`, `start  ${step.title}`);
         if (step.state === 'done') tell(`${step.id} done`, `done   ${step.title}${took(step)}${noted(step)}`);
@@ -92,10 +93,11 @@ function plainView(): View {
       for (const request of approvals.pending) {
         tell(`${request.node} ${request.csrSha256}`, askText(request.node, cluster));
       }
+      for (const said of interventions) tell(`${said.at} ${said.kind} ${said.about}`, interventionText(said));
       for (const refusal of approvals.refused) {
         tell(
           `${refusal.at} ${refusal.node}`,
-          `refused a decision about ${refusal.node} by ${refusal.approver}: ${refusal.why}`,
+          `refused what ${refusal.approver} said about ${refusal.node}: ${refusal.why}`,
         );
       }
       if (waitingFor !== undefined) tell(waitingFor, `WAITING FOR YOU: ${waitingFor}`);
@@ -150,13 +152,18 @@ function retryText({ attempt, problem }: Retry): string {
 function heldText(step: StepRecord, cluster: string): string {
   return [
     `HELD   ${step.title}: ${step.problem ?? ''}`,
-    `         mend it, then: start-workflow retry-step ${step.id} --cluster ${cluster}`,
-    `         or go on without it: start-workflow skip-step ${step.id} --cluster ${cluster}; or end the run: start-workflow abort --cluster ${cluster} --reason ...`,
+    `         mend it, then: start-workflow retry-step ${step.id} --cluster ${cluster} --reason ...`,
+    `         or go on without it: start-workflow skip-step ${step.id} --cluster ${cluster} --reason ...; or end the run: start-workflow abort --cluster ${cluster} --reason ...`,
   ].join('\n');
 }
 
 function askText(node: string, cluster: string): string {
-  return `WAITING FOR YOU: ${node} asks for its certificate: approve-csr show ${node} --cluster ${cluster}, then approve-csr approve ${node} --cluster ${cluster}`;
+  return `WAITING FOR YOU: ${node} asks for its certificate: approve-csr show ${node} --cluster ${cluster}, then approve-csr approve ${node} SHA256 --cluster ${cluster}`;
+}
+
+/** What somebody told a run. */
+export function interventionText({ at, kind, about, by, why }: Intervention): string {
+  return `${[kind, about].filter((word) => word !== '').join(' ')} by ${by} at ${at}: ${why}`;
 }
 
 function pauseText(until: readonly string[]): string {

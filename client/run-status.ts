@@ -1,5 +1,5 @@
 import { isGrpcServiceError, ServiceError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
-import { noApprovals } from '../workflows/approvals.js';
+import { noApprovals, type ApprovalState } from '../workflows/approvals.js';
 import type { StepRecord } from '../workflows/dag.js';
 import { clusterWorkflowId, statusQuery, type RunStatus } from '../workflows/messages.js';
 
@@ -54,7 +54,7 @@ async function ask(client: Client, cluster: string): Promise<WholeStatus> {
         return { ...said, retries: retriesIn(description) };
       } catch {
         // It has only just been started, or has just ended: its parent knows.
-        return { steps: [] as readonly StepRecord[], approvals: noApprovals, retries: [] };
+        return { steps: [] as readonly StepRecord[], approvals: noApprovals, interventions: [], retries: [] };
       }
     }),
   );
@@ -65,11 +65,17 @@ async function ask(client: Client, cluster: string): Promise<WholeStatus> {
     state: description.status.name,
     retries: [...retriesIn(description), ...children.flatMap(({ retries }) => retries)],
     steps: [...root.steps, ...children.flatMap(({ steps }) => steps)],
-    approvals: {
-      pending: [root, ...children].flatMap(({ approvals }) => approvals.pending),
-      decided: [root, ...children].flatMap(({ approvals }) => approvals.decided),
-      refused: [root, ...children].flatMap(({ approvals }) => approvals.refused),
-    },
+    interventions: [root, ...children].flatMap(({ interventions }) => interventions),
+    approvals: allApprovals([root, ...children].map(({ approvals }) => approvals)),
+  };
+}
+
+function allApprovals(of: readonly ApprovalState[]): ApprovalState {
+  return {
+    pending: of.flatMap(({ pending }) => pending),
+    decided: of.flatMap(({ decided }) => decided),
+    refused: of.flatMap(({ refused }) => refused),
+    refusedCount: of.reduce((sum, { refusedCount }) => sum + refusedCount, 0),
   };
 }
 
@@ -81,11 +87,12 @@ function retriesIn({ raw }: WorkflowExecutionDescription): Retry[] {
 }
 
 /** A workflow that has ended waits for nothing and nobody, wherever its steps were. */
-function ended({ steps }: RunStatus): Pick<RunStatus, 'steps' | 'approvals'> {
+function ended({ steps, interventions }: RunStatus): Pick<RunStatus, 'steps' | 'approvals' | 'interventions'> {
   return {
     steps: steps.map((step) =>
       step.state === 'running' || step.state === 'held' ? { ...step, state: 'waiting' } : step,
     ),
     approvals: noApprovals,
+    interventions,
   };
 }

@@ -12,6 +12,7 @@ import { abort, answerStep, hostBack, status } from './steering.js';
 const file = (): Option => new Option('-f, --file <cluster.yaml>', 'the cluster').makeOptionMandatory();
 const json = (): Option => new Option('--json [path]', 'write the result as JSON to a file, or to standard output');
 const detach = (): Option => new Option('--detach', 'start it and return; watch it later with: status --watch');
+const reason = (): Option => new Option('--reason <text>', 'why, for the record').makeOptionMandatory();
 const cluster = (): Option => new Option('--cluster <name>', 'name of the cluster').makeOptionMandatory();
 
 const program = new Command('start-workflow')
@@ -132,8 +133,9 @@ for (const [name, answer, description] of [
     .description(description)
     .argument('<step>', 'id of the step, as status shows it')
     .addOption(cluster())
-    .action((step: string, options: { cluster: string }) =>
-      runCommand(() => answerStep(options.cluster, step, answer)),
+    .addOption(reason())
+    .action((step: string, options: { cluster: string; reason: string }) =>
+      runCommand(() => answerStep(options.cluster, step, answer, options.reason)),
     );
 }
 
@@ -141,7 +143,7 @@ program
   .command('abort')
   .description('end the run; what is done stays done, and the next deploy-ha goes on from there')
   .addOption(cluster())
-  .requiredOption('--reason <text>', 'why, for the record')
+  .addOption(reason())
   .action((options: { cluster: string; reason: string }) => runCommand(() => abort(options.cluster, options.reason)));
 
 program
@@ -149,7 +151,10 @@ program
   .description('tell a drill that its host has been switched on by hand')
   .argument('<host>')
   .addOption(cluster())
-  .action((host: string, options: { cluster: string }) => runCommand(() => hostBack(options.cluster, host)));
+  .addOption(reason())
+  .action((host: string, options: { cluster: string; reason: string }) =>
+    runCommand(() => hostBack(options.cluster, host, options.reason)),
+  );
 
 export interface ChangeOptions {
   readonly file: string;

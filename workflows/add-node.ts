@@ -75,7 +75,11 @@ async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInp
       return approved === undefined
         ? run.decision(request, input.approvalDeadlineSeconds)
         : Promise.resolve(
-            byRule(request, `asked by the node that ${approved.approver} approved, with names of the spec alone`),
+            byRule(
+              request,
+              `asked by the node that ${approved.approver} approved, with names of the spec alone`,
+              'ha-kubernetes',
+            ),
           );
     },
     arrival: long.awaitServingCertificate,
@@ -130,9 +134,9 @@ async function requireAsApproved(input: AddNodeInput, request: CertificateReques
   );
 }
 
-function byRule(request: CertificateRequest, why: string): Decision {
+function byRule(request: CertificateRequest, why: string, approver = 'inventory'): Decision {
   const { node, csrSha256 } = request;
-  return { node, csrSha256, decision: 'approve', approver: 'inventory', reason: why };
+  return { node, csrSha256, decision: 'approve', approver, reason: why };
 }
 
 async function conclude(

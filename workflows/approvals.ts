@@ -1,4 +1,6 @@
+import { bounded } from '../cluster/bounded.js';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
+import { problemOfName } from './steering.js';
 
 /**
  * The rules of approval, as a pure reducer behind the `approve-csr` signal, the `decide-csr` update and the `status`
@@ -29,12 +31,18 @@ export interface Refusal {
 export interface ApprovalState {
   readonly pending: readonly CertificateRequest[];
   readonly decided: readonly RecordedDecision[];
+  /** The newest of what was refused, {@link KEPT} at most: whoever can send may send without end. */
   readonly refused: readonly Refusal[];
+  /** How much was refused in all. */
+  readonly refusedCount: number;
 }
 
 export type DecisionReply = { readonly accepted: true } | { readonly accepted: false; readonly why: string };
 
-export const noApprovals: ApprovalState = { pending: [], decided: [], refused: [] };
+export const noApprovals: ApprovalState = { pending: [], decided: [], refused: [], refusedCount: 0 };
+
+/** How much is kept of what anybody may send as often as he likes. */
+export const KEPT = 20;
 
 /** Asks for a decision; a newer request of the same node takes the older one's place. */
 export function ask(state: ApprovalState, request: CertificateRequest): ApprovalState {
@@ -44,6 +52,13 @@ export function ask(state: ApprovalState, request: CertificateRequest): Approval
 /** Takes a question back, because nobody answered it in time or the run ends. */
 export function withdraw(state: ApprovalState, node: string): ApprovalState {
   return { ...state, pending: state.pending.filter((request) => request.node !== node) };
+}
+
+/** Records what was refused, whatever it was about. */
+export function refuse(state: ApprovalState, refusal: Refusal): ApprovalState {
+  const { at, node, approver, why } = refusal;
+  const kept = { at, node: bounded(node, 63), approver: bounded(approver, 100), why: bounded(why) };
+  return { ...state, refused: [...state.refused, kept].slice(-KEPT), refusedCount: state.refusedCount + 1 };
 }
 
 /**
@@ -57,34 +72,33 @@ export function decide(
   at: string,
 ): { readonly state: ApprovalState; readonly reply: DecisionReply } {
   const sent = readDecision(message);
-  const refuse = (why: string): { state: ApprovalState; reply: DecisionReply } => ({
-    state: {
-      ...state,
-      refused: [
-        ...state.refused,
-        { at, node: sent?.node ?? '(unreadable)', approver: sent?.approver ?? '(unreadable)', why },
-      ],
-    },
-    reply: { accepted: false, why },
-  });
+  const refused = (reason: string): { state: ApprovalState; reply: DecisionReply } => {
+    const why = bounded(reason);
+    const { node, approver } = sent ?? { node: '(unreadable)', approver: '(unreadable)' };
+    return { state: refuse(state, { at, node, approver, why }), reply: { accepted: false, why } };
+  };
   if (sent === undefined) {
-    return refuse(
+    return refused(
       'not a decision; send {"node": ..., "csrSha256": ..., "decision": "approve" or "deny", "approver": ..., "reason": optional}',
     );
   }
+  const problem = problemOfName(sent.approver);
+  if (problem !== undefined) return refused(problem);
   const same = state.decided.find((earlier) => earlier.node === sent.node && earlier.csrSha256 === sent.csrSha256);
   if (same !== undefined) {
     return same.decision === sent.decision
       ? { state, reply: { accepted: true } }
-      : refuse(`${same.approver} has already decided to ${same.decision} this request`);
+      : refused(`${same.approver} has already decided to ${same.decision} this request`);
   }
   const request = state.pending.find((candidate) => candidate.node === sent.node);
   if (request === undefined) {
     const waiting = state.pending.map((candidate) => candidate.node).join(', ');
-    return refuse(`${sent.node} has no request waiting; waiting: ${waiting || 'none'}`);
+    return refused(`${bounded(sent.node, 63)} has no request waiting; waiting: ${waiting || 'none'}`);
   }
   if (request.csrSha256 !== sent.csrSha256) {
-    return refuse(`the request of ${sent.node} is ${request.csrSha256}, not ${sent.csrSha256}; look at it again`);
+    return refused(
+      `the request of ${sent.node} is ${request.csrSha256}, not ${bounded(sent.csrSha256, 64)}; look at it again`,
+    );
   }
   return {
     state: {
@@ -106,5 +120,5 @@ function readDecision(message: unknown): Decision | undefined {
   const { node, csrSha256, decision, approver, reason } = message as Record<string, unknown>;
   if (typeof node !== 'string' || typeof csrSha256 !== 'string' || typeof approver !== 'string') return undefined;
   if (approver.trim() === '' || (decision !== 'approve' && decision !== 'deny')) return undefined;
-  return { node, csrSha256, decision, approver, ...(typeof reason === 'string' ? { reason } : {}) };
+  return { node, csrSha256, decision, approver, ...(typeof reason === 'string' ? { reason: bounded(reason) } : {}) };
 }

@@ -6,6 +6,10 @@ import {
   condition,
   log,
 } from '@temporalio/workflow';
+import { bounded } from '../cluster/bounded.js';
+
+/** Longest reason for which a step is held, in characters. */
+const PROBLEM = 1_000;
 
 /** A vertex as the runner needs it; it knows nothing of Kubernetes. */
 export interface DagStep {
@@ -93,9 +97,11 @@ export class Dag<Step extends DagStep> {
     return this.steps.map((step) => ({ ...step, ...this.answered(this.record(step.id)) }));
   }
 
-  /** Answers a held step; does nothing to a step that is not held. */
-  answer(id: string, answer: 'retry' | 'skip'): void {
-    if (this.records.get(id)?.state === 'held') this.answers.set(id, answer);
+  /** Answers a held step; returns false, and does nothing, for a step that is not held. */
+  answer(id: string, answer: 'retry' | 'skip'): boolean {
+    const held = this.records.get(id)?.state === 'held';
+    if (held) this.answers.set(id, answer);
+    return held;
   }
 
   abort(reason: string): void {
@@ -154,7 +160,7 @@ export class Dag<Step extends DagStep> {
           end: now(),
           attempts: this.record(step.id).attempts + outcome.attempts,
           changed: outcome.changed,
-          ...(outcome.note === undefined ? {} : { note: outcome.note }),
+          ...(outcome.note === undefined ? {} : { note: bounded(outcome.note) }),
         });
         return;
       } catch (error) {
@@ -166,7 +172,7 @@ export class Dag<Step extends DagStep> {
         }
         this.update(step.id, {
           state: 'held',
-          problem: reasonOf(error),
+          problem: bounded(reasonOf(error), PROBLEM),
           attempts: this.record(step.id).attempts + 1,
         });
         if ((await this.answerTo(step)) !== 'retry') return;

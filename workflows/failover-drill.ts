@@ -18,7 +18,8 @@ export interface DrillResult {
 
 /** What a drill remembers besides its steps. */
 interface Facts {
-  readonly hostsBack: string[];
+  /** A person says that the victim has its power again. */
+  isBack: boolean;
   victim: string;
   before?: LeaseHolders;
   /** ISO 8601. */
@@ -32,13 +33,17 @@ interface Facts {
  */
 export async function failoverDrill(continued: Continued<DrillInput, DagStep, Facts>): Promise<DrillResult> {
   const run = new Run<DrillInput, DagStep, Facts>('failover-drill', continued, {
-    hostsBack: [],
+    isBack: false,
     victim: '',
     poweredOffAt: '',
   });
   const { input, facts } = run;
-  setHandler(hostBackSignal, (host) => {
-    facts.hostsBack.push(host);
+  setHandler(hostBackSignal, (message) => {
+    run.heard('host-back', message, (host) => {
+      if (host !== facts.victim || facts.poweredOffAt === '') return `no host ${host} was powered off by this run`;
+      facts.isBack = true;
+      return undefined;
+    });
   });
 
   const perform = async (step: DagStep): Promise<StepOutcome> => {
@@ -73,8 +78,10 @@ export async function failoverDrill(continued: Continued<DrillInput, DagStep, Fa
       case 'power-on': {
         const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
         if (!on.byCommand) {
-          run.waitFor(`switch ${victim} on, then send signal host-back with "${victim}"`);
-          await run.person(() => facts.hostsBack.includes(victim));
+          run.waitFor(
+            `switch ${victim} on, then say so: start-workflow host-back ${victim} --cluster ${input.cluster} --reason ...`,
+          );
+          await run.person(() => facts.isBack);
           run.waitFor(undefined);
         }
         return on;

@@ -3,6 +3,7 @@ import type { LeaseName } from '../cluster/leases.js';
 import type { SpecReference } from '../cluster/spec.js';
 import type { StepRecord } from './dag.js';
 import type { ApprovalState, Decision, DecisionReply } from './approvals.js';
+import type { HostBack, Intervention, Said, StepAnswer } from './steering.js';
 
 /** Names and payloads of everything that clients and workflows say to each other: the only file that both import. */
 
@@ -39,6 +40,8 @@ export interface RunStatus {
   readonly cluster: string;
   readonly steps: readonly StepRecord[];
   readonly approvals: ApprovalState;
+  /** The newest of what people told the run, and it has done. */
+  readonly interventions: readonly Intervention[];
   /** Workflows that this one started, whose status is asked from themselves: those that run, and those that failed. */
   readonly children: readonly Child[];
   /** What the run waits for from a person, other than approvals and held steps. */
@@ -64,11 +67,11 @@ export const statusQuery = defineQuery<RunStatus>('status');
 export const approveCsrSignal = defineSignal<[Decision]>('approve-csr');
 /** The same decision with a typed answer; needs a live worker. */
 export const decideCsrUpdate = defineUpdate<DecisionReply, [Decision]>('decide-csr');
-export const retryStepSignal = defineSignal<[string]>('retry-step');
-export const skipStepSignal = defineSignal<[string]>('skip-step');
-export const abortSignal = defineSignal<[string]>('abort');
+export const retryStepSignal = defineSignal<[StepAnswer]>('retry-step');
+export const skipStepSignal = defineSignal<[StepAnswer]>('skip-step');
+export const abortSignal = defineSignal<[Said]>('abort');
 /** A person says that the host of a drill has its power back. */
-export const hostBackSignal = defineSignal<[string]>('host-back');
+export const hostBackSignal = defineSignal<[HostBack]>('host-back');
 
 /** A decision that was sent to a deployment as an update, on its way to the join that it is about. */
 export const passedDecisionSignal = defineSignal<[PassedDecision]>('passed-decision');

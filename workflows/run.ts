@@ -1,5 +1,6 @@
 import {
   allHandlersFinished,
+  ApplicationFailure,
   condition,
   continueAsNew,
   getExternalWorkflowHandle,
@@ -10,9 +11,10 @@ import {
 } from '@temporalio/workflow';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
 import type { SpecReference } from '../cluster/spec.js';
-import { ask, decide, decisionOf, noApprovals, withdraw } from './approvals.js';
+import { ask, decide, decisionOf, KEPT, noApprovals, refuse, withdraw } from './approvals.js';
 import type { ApprovalState, DecisionReply, RecordedDecision } from './approvals.js';
-import { Dag, Interrupted, type DagStep, type Planned, type StepOutcome, type StepRecord } from './dag.js';
+import { Dag, FATAL, Interrupted, type DagStep, type Planned, type StepOutcome, type StepRecord } from './dag.js';
+import { details } from './details.js';
 import {
   abortSignal,
   approveCsrSignal,
@@ -22,11 +24,14 @@ import {
   decisionReplySignal,
   passedDecisionSignal,
   statusQuery,
+  clusterWorkflowId,
+  nodeWorkflowId,
   type Child,
   type Operation,
   type PassedDecision,
   type RunStatus,
 } from './messages.js';
+import { readSteering, type Intervention, type Said, type SteeringKind } from './steering.js';
 
 /** What a run hands to the one that continues it, in the place of its history. Part of an input: it must be JSON. */
 export interface Carried<Step extends DagStep, Facts> {
@@ -37,6 +42,7 @@ export interface Carried<Step extends DagStep, Facts> {
   readonly asked: Readonly<Record<string, string>>;
   readonly childSteps: readonly StepRecord[];
   readonly children: readonly Child[];
+  readonly interventions: readonly Intervention[];
   readonly abort?: string;
 }
 
@@ -57,26 +63,36 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   private approvals: ApprovalState;
   private dag: Dag<Step> | undefined;
   private readonly children: Map<string, Child>;
-  private readonly replies = new Map<string, DecisionReply>();
+  /** Answers of children by the reference of the question; undefined while one is awaited. */
+  private readonly replies = new Map<string, DecisionReply | undefined>();
   private readonly childSteps: StepRecord[];
   private readonly asked: Map<string, string>;
+  private interventions: readonly Intervention[];
   private waitingFor: string | undefined;
   private earlyAbort: string | undefined;
 
-  /** @param facts - what the workflow remembers at its very beginning */
+  /**
+   * @param facts - what the workflow remembers at its very beginning
+   * @throws ApplicationFailure for a run that is not the cluster's one change, or brings what only a run of its own can
+   * hand over: whoever starts a workflow writes its input
+   */
   constructor(
     private readonly operation: Operation,
     { carried, ...input }: Continued<Input, Step, Facts>,
     facts: Facts,
   ) {
     this.input = input as unknown as Input;
+    requireOwnId(input.cluster);
+    if (carried !== undefined && workflowInfo().continuedFromExecutionRunId === undefined) {
+      throw refusedRun('a run begins with nothing carried: only a run that continues another has that in its input');
+    }
     this.carried = carried;
-    // A run of an earlier version carried what it knew of; what has been added since begins here.
     this.facts = { ...facts, ...carried?.facts };
     this.approvals = carried?.approvals ?? noApprovals;
     this.asked = new Map(Object.entries(carried?.asked ?? {}));
     this.childSteps = [...(carried?.childSteps ?? [])];
     this.children = new Map(carried?.children.map((child) => [child.host, child]));
+    this.interventions = carried?.interventions ?? [];
     this.earlyAbort = carried?.abort;
     setHandler(statusQuery, () => this.status(), {
       description: 'Steps, held steps and requests that wait for a decision',
@@ -88,13 +104,17 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
       description: 'approve-csr with a typed answer',
     });
     setHandler(passedDecisionSignal, (passed) => this.replyToParent(passed));
-    setHandler(decisionReplySignal, ({ reference, reply }) => void this.replies.set(reference, reply));
-    setHandler(retryStepSignal, (id) => this.answer(id, 'retry'), { description: 'Try a held step again, by its id' });
-    setHandler(skipStepSignal, (id) => this.answer(id, 'skip'), {
-      description: 'Go on without a held step, by its id',
+    setHandler(decisionReplySignal, ({ reference, reply }) => {
+      if (this.replies.has(reference)) this.replies.set(reference, reply);
     });
-    setHandler(abortSignal, (reason) => this.abort(reason), {
-      description: 'End the run, with a reason; hosts stay as they are',
+    setHandler(retryStepSignal, (message) => this.answer('retry-step', message), {
+      description: 'Try a held step again: {step, by, why}',
+    });
+    setHandler(skipStepSignal, (message) => this.answer('skip-step', message), {
+      description: 'Go on without a held step: {step, by, why}',
+    });
+    setHandler(abortSignal, (message) => this.abort(message), {
+      description: 'End the run; hosts stay as they are: {by, why}',
     });
   }
 
@@ -200,6 +220,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
       asked: Object.fromEntries(this.asked),
       childSteps: this.childSteps,
       children: [...this.children.values()],
+      interventions: this.interventions,
       ...(this.earlyAbort === undefined ? {} : { abort: this.earlyAbort }),
     };
   }
@@ -211,6 +232,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
       steps: this.steps(),
       approvals: this.approvals,
       children: [...this.children.values()],
+      interventions: this.interventions,
       ...(this.waitingFor === undefined ? {} : { waitingFor: this.waitingFor }),
       ...(this.dag?.pausing === true ? { pausing: this.dag.running().map(({ title }) => title) } : {}),
     };
@@ -233,8 +255,9 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     const child = this.childOf(message);
     if (child === undefined) return this.decide(message);
     const reference = uuid4();
+    this.replies.set(reference, undefined);
     await this.tell(child.workflowId, passedDecisionSignal, { decision: message, reference });
-    await condition(() => this.replies.has(reference) || this.runningChild(child.host) === undefined);
+    await condition(() => this.replies.get(reference) !== undefined || this.runningChild(child.host) === undefined);
     const reply = this.replies.get(reference);
     this.replies.delete(reference);
     return reply ?? { accepted: false, why: `the join of ${child.host} ended before it could take a decision` };
@@ -257,19 +280,43 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     return child?.running === true ? child : undefined;
   }
 
-  /** A signal can carry anything: what is not the id of a held step does nothing. */
-  private async answer(id: unknown, answer: 'retry' | 'skip'): Promise<void> {
-    if (typeof id !== 'string') return;
-    this.dag?.answer(id, answer);
-    const child = this.runningChild(id.slice(id.indexOf(':') + 1));
-    if (child !== undefined)
-      await this.tell(child.workflowId, answer === 'retry' ? retryStepSignal : skipStepSignal, id);
+  /**
+   * Takes what a person says, if it says who and why: it is recorded like a decision once `act` has done it.
+   *
+   * @param act - why it cannot be done, as a text; undefined when it is done
+   */
+  heard(kind: SteeringKind, message: unknown, act: (about: string, said: Said) => string | undefined): void {
+    const read = readSteering(kind, message);
+    const why = typeof read === 'string' ? read : act(read.about, read);
+    const at = new Date().toISOString();
+    if (typeof read === 'string' || why !== undefined) {
+      const { about, by } = typeof read === 'string' ? { about: `(${kind})`, by: '(unreadable)' } : read;
+      this.approvals = refuse(this.approvals, { at, node: about, approver: by, why: why ?? '' });
+    } else {
+      this.interventions = [...this.interventions, { at, ...read }].slice(-KEPT);
+    }
+    this.describe();
   }
 
-  private abort(reason: unknown): void {
-    const why = typeof reason === 'string' && reason.trim() !== '' ? reason : 'no reason was given';
-    this.earlyAbort ??= why;
-    this.dag?.abort(why);
+  private async answer(kind: 'retry-step' | 'skip-step', message: unknown): Promise<void> {
+    const read = readSteering(kind, message);
+    const { about: step, by, why } = typeof read === 'string' ? { about: '', by: '', why: '' } : read;
+    const child = this.runningChild(step.slice(step.indexOf(':') + 1));
+    const own = this.dag?.answer(step, kind === 'retry-step' ? 'retry' : 'skip') === true;
+    // The record is where the step is.
+    if (own || child === undefined) {
+      this.heard(kind, message, () => (own ? undefined : `step ${step} is not held`));
+    } else {
+      await this.tell(child.workflowId, kind === 'retry-step' ? retryStepSignal : skipStepSignal, { step, by, why });
+    }
+  }
+
+  private abort(message: unknown): void {
+    this.heard('abort', message, (_about, { by, why }) => {
+      this.earlyAbort ??= `${why} (by ${by})`;
+      this.dag?.abort(this.earlyAbort);
+      return undefined;
+    });
   }
 
   /** A child that has just ended needs no message any more. */
@@ -284,27 +331,19 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   }
 }
 
-/** Markdown for the Temporal UI: what needs a person first, then what runs, then how far it is. */
-function details({ steps, approvals, waitingFor, pausing }: RunStatus): string {
-  const of = (state: StepRecord['state']): StepRecord[] => steps.filter((step) => step.state === state);
-  const over = of('done').length + of('skipped').length;
-  return [
-    ...(waitingFor === undefined ? [] : [`**Waiting for you:** ${waitingFor}`, '']),
-    ...approvals.pending.flatMap((request) => [
-      `**${request.node} asks for a certificate** (${request.subject}, requested by ${request.requester}). Answer with signal \`approve-csr\`:`,
-      '```json',
-      JSON.stringify({ node: request.node, csrSha256: request.csrSha256, decision: 'approve', approver: 'your name' }),
-      '```',
-    ]),
-    ...of('held').map((step) => `- **held** ${step.title}: ${step.problem ?? ''} (signal \`retry-step\` "${step.id}")`),
-    ...of('running').map((step) => `- running: ${step.title}`),
-    ...(pausing === undefined ? [] : ['', pauseText(pausing)]),
-    '',
-    `${over} of ${steps.length} steps are done.`,
-  ].join('\n');
+/**
+ * All changes of a cluster share one id, so that Temporal refuses a second one beside the first; a join may be part of
+ * such a change. A run under another id would be beside them.
+ */
+function requireOwnId(cluster: string): void {
+  const { workflowId, parent } = workflowInfo();
+  const change = clusterWorkflowId(cluster);
+  const isPart = parent?.workflowId === change && workflowId.startsWith(nodeWorkflowId(cluster, ''));
+  if (workflowId !== change && !isPart) {
+    throw refusedRun(`the workflow id is ${workflowId}, allowed: ${change}; start changes with start-workflow`);
+  }
 }
 
-/** Why nothing starts, for people. */
-function pauseText(until: readonly string[]): string {
-  return `The history is long: no step starts until these are over, then the run continues as new: ${until.join('; ') || 'none'}.`;
+function refusedRun(why: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(why, FATAL, 'RunRefused');
 }

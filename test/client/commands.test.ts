@@ -76,7 +76,7 @@ const withoutServer: [string, ...string[]][] = [
   ['start-workflow', 'status', '--cluster', 'mykernel'],
   ['start-workflow', 'abort', '--cluster', 'mykernel', '--reason', 'test'],
   ['approve-csr', 'list', '--cluster', 'mykernel'],
-  ['approve-csr', 'approve', 'node01', '--cluster', 'mykernel'],
+  ['approve-csr', 'approve', 'node01', '5ca1ab1e', '--cluster', 'mykernel'],
 ];
 
 // Each waits five seconds for a server, most of it idle.
@@ -145,11 +145,27 @@ test('destroy asks for the name of the cluster on a terminal, and goes on with t
   );
 });
 
+test('approve-csr decides about nothing that was not named or shown, before it looks for Temporal', async (t) => {
+  const approve = ['approve', 'node01', '--cluster', 'mykernel'];
+  const unnamed = await run(t, 'approve-csr', ...approve);
+  assert.match(
+    unnamed.stderr,
+    /^error: which request of node01\? Without a terminal, say so: approve-csr approve node01 SHA256/,
+  );
+  const short = await run(t, 'approve-csr', ...approve, 'abc');
+  assert.match(short.stderr, /^error: "abc" is no part of a sha256; allowed: its first 8 to 64 characters/);
+  assert.deepEqual([unnamed.exitCode, short.exitCode], [2, 2]);
+});
+
 test('wrong use ends with 2 and shows the way to the options', async (t) => {
   const wrong: [string, ...string[]][] = [
     ['start-workflow', 'deploy-ha'],
     ['start-workflow', 'unknown'],
     ['approve-csr', 'approve', '--cluster', 'mykernel'],
+    ['approve-csr', 'show', 'node01', '--cluster', 'mykernel', '--wait', 'abc'],
+    ['approve-csr', 'show', 'node01', '--cluster', 'mykernel', '--wait', '-1'],
+    ['start-workflow', 'retry-step', 'etcd-health', '--cluster', 'mykernel'],
+    ['start-workflow', 'host-back', 'master01', '--cluster', 'mykernel'],
     ['start-workflow', 'failover-drill', '-f', seed, '--lease', 'none'],
   ];
   for (const [client, ...args] of wrong) {

@@ -57,9 +57,7 @@ export function deploymentStory(kubernetes: string): void {
       watched.push(...[...masters, ...nodes].map((host) => run.watchCommandLines(host, 240)));
       const [deployed, ...approvals] = await Promise.all([
         deploy(file),
-        ...nodes.map((node) =>
-          run.approveCsr('approve', node, '--cluster', 'lab', '--approver', 'alice', '--wait', '300'),
-        ),
+        ...nodes.map((node) => run.approveNode(node, 300, '--approver', 'alice')),
       ]);
       succeeded(deployed);
       approvals.forEach(succeeded);
@@ -126,7 +124,7 @@ export function deploymentStory(kubernetes: string): void {
     const file = await run.clusterFile(kubernetes);
     const [added, approved] = await Promise.all([
       run.startWorkflow('add-node', 'node03', '-f', file),
-      run.approveCsr('approve', 'node03', '--cluster', 'lab', '--wait', '150'),
+      run.approveNode('node03', 150),
     ]);
     succeeded(added);
     succeeded(approved);

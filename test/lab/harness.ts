@@ -131,6 +131,14 @@ export class LabRun {
     return node('client/approve-csr.js', args, this.environment, { cancelSignal: this.closing.signal });
   }
 
+  /** Waits for the request of a node, and approves the one that was shown. */
+  async approveNode(name: string, waitSeconds: number, ...args: string[]): Promise<Outcome> {
+    const shown = await this.approveCsr('show', name, '--cluster', 'lab', '--wait', `${waitSeconds}`, '--json');
+    if (shown.exitCode !== 0) return shown;
+    const { csrSha256 } = JSON.parse(shown.stdout) as { csrSha256: string };
+    return this.approveCsr('approve', name, csrSha256, '--cluster', 'lab', ...args);
+  }
+
   /** Starts start-workflow, which can be killed. */
   client(...args: string[]): Client {
     const killer = new AbortController();

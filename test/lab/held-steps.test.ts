@@ -210,7 +210,7 @@ async function retryUntil(deployment: Promise<Outcome>, mended: readonly Trouble
     const seen = await steps();
     for (const { id, state, problem = '' } of seen) {
       if (state !== 'held') continue;
-      if (causes(mended, problem)) await run.startWorkflow('retry-step', id, '--cluster', 'lab');
+      if (causes(mended, problem)) await run.startWorkflow('retry-step', id, '--cluster', 'lab', '--reason', 'mended');
       else assert.ok(causes(Object.values(troubles), problem), `${id} is held by something else: ${problem}`);
     }
     const notDone = seen.filter(({ state }) => state !== 'done');

@@ -11,6 +11,7 @@ const directory = new URL('../../../test/replay/histories/', import.meta.url);
 export interface RecordedHistory {
   readonly name: string;
   readonly workflowType: string;
+  readonly workflowId: string;
   readonly history: History;
   /** The file's content, for those who look for what must not be in it. */
   readonly document: unknown;
@@ -24,7 +25,13 @@ export async function readHistories(): Promise<RecordedHistory[]> {
       const document: unknown = JSON.parse(await readFile(new URL(file, directory), 'utf8'));
       const history = historyFromJSON(document);
       const started = history.events?.[0]?.workflowExecutionStartedEventAttributes;
-      return { name: file.replace(/\.json$/, ''), workflowType: started?.workflowType?.name ?? '', history, document };
+      return {
+        name: file.replace(/\.json$/, ''),
+        workflowType: started?.workflowType?.name ?? '',
+        workflowId: started?.workflowId ?? '',
+        history,
+        document,
+      };
     }),
   );
 }

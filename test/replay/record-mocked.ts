@@ -11,7 +11,7 @@ import {
   retryStepSignal,
   skipStepSignal,
 } from '../../workflows/messages.js';
-import { mockActivities, requestOf, untilCancelled } from '../workflows/mock-activities.js';
+import { ada, mockActivities, requestOf, untilCancelled } from '../workflows/mock-activities.js';
 import { startStage } from '../workflows/stage.js';
 import { recordHistory } from './histories.js';
 
@@ -76,21 +76,21 @@ try {
   await stage.play('deployHa', troubled, async ({ handle, child, step, until }) => {
     await step('etcd-health', 'held');
     mended = true;
-    await handle.signal(retryStepSignal, 'etcd-health');
+    await handle.signal(retryStepSignal, { step: 'etcd-health', ...ada });
     for (const node of ['node01', 'node02', 'node03']) {
       await until(({ approvals }) => approvals.pending.length > 0, child(node));
       await handle.signal(approveCsrSignal, decision(node, 1, node === 'node02' ? 'deny' : 'approve'));
     }
     await step('join:node02', 'held');
     await record(child('node02').workflowId, 'add-node-denied');
-    await handle.signal(skipStepSignal, 'join:node02');
+    await handle.signal(skipStepSignal, { step: 'join:node02', ...ada });
     await handle.result();
     await record(handle.workflowId, 'deploy-ha-held');
   });
 
   await stage.play('deployHa', askingPeople({ checkEtcd: untilCancelled }), async ({ handle, step }) => {
     await step('etcd-health', 'running');
-    await handle.signal(abortSignal, 'wrong hosts');
+    await handle.signal(abortSignal, { ...ada, why: 'wrong hosts' });
     await handle.result().catch(() => undefined);
     await record(handle.workflowId, 'deploy-ha-aborted');
   });
@@ -104,7 +104,7 @@ try {
     byHand,
     async ({ handle, until }) => {
       await until(({ waitingFor }) => waitingFor !== undefined);
-      await handle.signal(hostBackSignal, 'master01');
+      await handle.signal(hostBackSignal, { host: 'master01', ...ada });
       await handle.result();
       await record(handle.workflowId, 'failover-drill');
     },

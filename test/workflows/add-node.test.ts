@@ -6,7 +6,7 @@ import type { Activities } from '../../activities/index.js';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
 import type { Decision } from '../../workflows/approvals.js';
 import { approveCsrSignal, decideCsrUpdate, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
-import { mockActivities, requestOf } from './mock-activities.js';
+import { ada, mockActivities, requestOf } from './mock-activities.js';
 import { failureOf, openStage, type Play } from './stage.js';
 
 const stage = openStage('local');
@@ -237,7 +237,7 @@ test('a denied node is held in the deployment; a retry asks again about a new re
     await play.handle.signal(approveCsrSignal, denial);
     const held = await play.step('join:node01', 'held');
     assert.equal(held.problem, 'ada denied the request of node01: not ours');
-    await play.handle.signal(retryStepSignal, 'join:node01');
+    await play.handle.signal(retryStepSignal, { step: 'join:node01', ...ada });
     await play.until(
       ({ approvals }) => approvals.pending[0]?.csrSha256 === requestOf('node01', 2).csrSha256,
       play.child('node01'),
@@ -257,7 +257,7 @@ test('a deployment goes on without a denied node when somebody says so', async (
     await asked(play, play.child('node01'));
     await play.handle.signal(approveCsrSignal, denial);
     await play.step('join:node01', 'held');
-    await play.handle.signal(skipStepSignal, 'join:node01');
+    await play.handle.signal(skipStepSignal, { step: 'join:node01', ...ada });
     const { steps } = await play.handle.result();
     assert.equal(steps.find(({ id }) => id === 'join:node01')?.state, 'skipped');
     assert.equal(steps.find(({ id }) => id === 'verify')?.state, 'done');
@@ -330,7 +330,7 @@ test('an approval that the cluster does not take is held, and a retry does not a
       await approveOnceAsked(play);
       assert.equal((await play.step('approve-csr:node01', 'held')).problem, 'the request is gone');
       down = false;
-      await play.handle.signal(retryStepSignal, 'approve-csr:node01');
+      await play.handle.signal(retryStepSignal, { step: 'approve-csr:node01', ...ada });
       await play.handle.result();
     },
     node01,
@@ -357,7 +357,7 @@ test('who approved a node is not asked again about its serving certificate', asy
     async (play) => {
       await approveOnceAsked(play);
       const { steps } = await play.handle.result();
-      assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by inventory');
+      assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by ha-kubernetes');
     },
     node01,
   );
@@ -404,4 +404,43 @@ test('a member that renews its serving certificate is asked about like any other
     },
     node01,
   );
+});
+
+test('a token that somebody else uses ends the join, with the token taken back and who did what', async () => {
+  const why = 'the bootstrap token of node01 is abused: it was used for 2 keys';
+  const mock = mockActivities({
+    awaitCertificateRequest: () => Promise.resolve({ state: 'token-abused', why, attempts: 1 }),
+  });
+  await stage().play(
+    'addNode',
+    mock,
+    async ({ handle }) => {
+      const failure = await failureOf(handle.result());
+      assert.deepEqual([failure.message, failure.details], [why, ['TokenAbused']]);
+    },
+    node01,
+  );
+  assert.equal(mock.callsOf('revokeBootstrapToken').length, 1);
+  assert.deepEqual(mock.callsOf('decideCertificateRequest'), []);
+});
+
+test('a certificate that is not what was approved ends the join loudly, with the node kept out', async () => {
+  const mock = mockActivities({
+    checkIssuedCertificate: () => Promise.resolve({ differences: ['names kubernetes, approved: none'], attempts: 1 }),
+  });
+  await stage().play(
+    'addNode',
+    mock,
+    async ({ handle }) => {
+      const failure = await failureOf(handle.result());
+      assert.match(
+        failure.message,
+        /^the certificate of node01 is not what was approved: names kubernetes, approved: none/,
+      );
+      assert.deepEqual(failure.details, ['CertificateDiffers']);
+    },
+    node01,
+  );
+  assert.deepEqual(mock.callsOf('keepNodeOut')[0]?.[1], request);
+  assert.deepEqual(mock.callsOf('awaitNodeReady'), []);
 });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Decision } from '../../workflows/approvals.js';
 import { approveCsrSignal, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
-import { mockActivities, plainStep, requestOf } from './mock-activities.js';
+import { ada, mockActivities, plainStep, requestOf } from './mock-activities.js';
 import { failureOf, openStage } from './stage.js';
 
 /** Hours pass at once here; see temporal.md for the limits of this server. */
@@ -36,7 +36,7 @@ test('in a deployment the node that nobody answered for is held; a late decision
     await handle.signal(approveCsrSignal, late);
     const { approvals } = await until(({ approvals: { refused } }) => refused.length > 0);
     assert.equal(approvals.refused[0]?.why, 'node01 has no request waiting; waiting: none');
-    await handle.signal(skipStepSignal, 'join:node01');
+    await handle.signal(skipStepSignal, { step: 'join:node01', ...ada });
     const { steps } = await handle.result();
     assert.equal(steps.find(({ id }) => id === 'join:node01')?.state, 'skipped');
   });
@@ -77,7 +77,7 @@ test('an activity is tried again by itself, and its step is held only once its r
     assert.equal((await step('bad', 'held')).problem, 'no route to host');
     assert.equal(mock.callsOf('applyComponent').filter(([, id]) => id === 'bad').length, 10);
     mended = true;
-    await handle.signal(retryStepSignal, 'bad');
+    await handle.signal(retryStepSignal, { step: 'bad', ...ada });
     const { steps } = await handle.result();
     assert.ok(steps.every(({ state }) => state === 'done'));
   });

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Activities } from '../../activities/index.js';
 import { deploySteps, type Step } from '../../cluster/steps.js';
 import { abortSignal, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
-import { mockActivities, plainStep, smallSpec, untilCancelled } from './mock-activities.js';
+import { ada, mockActivities, plainStep, smallSpec, untilCancelled } from './mock-activities.js';
 import { eventually, failureOf, openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -114,7 +114,7 @@ test('a step that will not go through is held while its siblings go on, and a re
     await step('after-good', 'done');
     await step('after-bad', 'waiting');
     mended = true;
-    await handle.signal(retryStepSignal, 'bad');
+    await handle.signal(retryStepSignal, { step: 'bad', ...ada });
     const result = await handle.result();
     const bad = result.steps.find(({ id }) => id === 'bad');
     assert.deepEqual([bad?.state, bad?.attempts, bad?.problem], ['done', 2, undefined]);
@@ -127,7 +127,7 @@ test('a step that is retried in vain is held again, with the new reason', async 
   const mock = mockActivities(planned([plainStep('bad')], () => Promise.reject(broken(`failure ${(attempt += 1)}`))));
   await stage().play('deployHa', mock, async ({ handle, step, until }) => {
     await step('bad', 'held');
-    await handle.signal(retryStepSignal, 'bad');
+    await handle.signal(retryStepSignal, { step: 'bad', ...ada });
     await until(({ steps }) => steps[0]?.problem === 'failure 2' && steps[0].state === 'held');
   });
 });
@@ -140,7 +140,7 @@ test('a skipped step lets what needs it go on', async () => {
   );
   await stage().play('deployHa', mock, async ({ handle, step }) => {
     await step('bad', 'held');
-    await handle.signal(skipStepSignal, 'bad');
+    await handle.signal(skipStepSignal, { step: 'bad', ...ada });
     const { steps } = await handle.result();
     assert.deepEqual(
       steps.map(({ state }) => state),
@@ -160,7 +160,15 @@ test('answers to steps that are not held, that do not exist, or that are no ids 
   );
   await stage().play('deployHa', mock, async ({ handle, step }) => {
     await step('bad', 'held');
-    for (const nonsense of ['running', 'nothing', 'nothing:node01', '', 42, null, { id: 'bad' }, ['bad']]) {
+    for (const nonsense of [
+      'bad',
+      42,
+      null,
+      { step: 'bad' },
+      ['bad'],
+      { step: 'nothing:node01', ...ada },
+      { step: 'running', ...ada },
+    ]) {
       await handle.signal('skip-step', nonsense);
       await handle.signal('retry-step', nonsense);
     }
@@ -169,7 +177,7 @@ test('answers to steps that are not held, that do not exist, or that are no ids 
     await step('running', 'done');
     await step('bad', 'held');
     assert.equal(mock.callsOf('applyComponent').length, 2);
-    await handle.signal(skipStepSignal, 'bad');
+    await handle.signal(skipStepSignal, { step: 'bad', ...ada });
     await handle.result();
   });
 });
@@ -187,7 +195,7 @@ test("a held step of a node's join is answered through the deployment, whatever 
   await stage().play('deployHa', mock, async ({ handle, child, step }) => {
     await step('certificates:node01', 'held', child('node01'));
     mended = true;
-    await handle.signal(retryStepSignal, 'certificates:node01');
+    await handle.signal(retryStepSignal, { step: 'certificates:node01', ...ada });
     await handle.result();
   });
 });
@@ -210,9 +218,9 @@ test('an abort ends the run as Aborted, after what ran has cleaned up, in the jo
     await step('etcd-health', 'running');
     await step('control-plane:node01', 'running', child('node01'));
     await eventually(() => mock.callsOf('awaitControlPlane').length > 0, 'the join waits');
-    await handle.signal(abortSignal, 'wrong hosts');
+    await handle.signal(abortSignal, { ...ada, why: 'wrong hosts' });
     const failure = await failureOf(handle.result());
-    assert.deepEqual([failure.type, failure.message], ['Aborted', 'aborted: wrong hosts']);
+    assert.deepEqual([failure.type, failure.message], ['Aborted', 'aborted: wrong hosts (by ada)']);
     assert.deepEqual(cleaned.sort(), ['etcd', 'join']);
     assert.equal((await child('node01').describe()).status.name, 'CANCELLED');
   });
@@ -227,20 +235,22 @@ test('an abort before there is a plan ends the run without doing anything', asyn
     },
   });
   await stage().play('deployHa', mock, async ({ handle }) => {
-    await handle.signal(abortSignal, 'too early');
+    await handle.signal(abortSignal, { ...ada, why: 'too early' });
     aborted = true;
-    assert.equal((await failureOf(handle.result())).message, 'aborted: too early');
+    assert.equal((await failureOf(handle.result())).message, 'aborted: too early (by ada)');
   });
   assert.deepEqual([...new Set(mock.calls.map(({ name }) => name))], ['planDeployment']);
 });
 
-test('an abort without a reason, and one of a held run, end it', async () => {
+test('an abort of a held run ends it, once it says who and why', async () => {
   const mock = mockActivities(planned([plainStep('bad')], () => Promise.reject(broken('no'))));
   await stage().play('deployHa', mock, async ({ handle, step }) => {
     await step('bad', 'held');
     await handle.signal('abort');
+    await handle.signal('abort', 'wrong hosts');
+    await handle.signal(abortSignal, { ...ada, why: 'wrong hosts' });
     const failure = await failureOf(handle.result());
-    assert.deepEqual([failure.type, failure.message], ['Aborted', 'aborted: no reason was given']);
+    assert.deepEqual([failure.type, failure.message], ['Aborted', 'aborted: wrong hosts (by ada)']);
   });
 });
 
@@ -269,12 +279,12 @@ test('the join of a node that somebody cancels or terminates is held, and a retr
     await waitsFor(1);
     await child('node01').cancel();
     await step('join:node01', 'held');
-    await handle.signal(retryStepSignal, 'join:node01');
+    await handle.signal(retryStepSignal, { step: 'join:node01', ...ada });
     await waitsFor(2);
     await child('node01').terminate('test');
     await step('join:node01', 'held');
     ready = true;
-    await handle.signal(retryStepSignal, 'join:node01');
+    await handle.signal(retryStepSignal, { step: 'join:node01', ...ada });
     assert.ok((await handle.result()).steps.every(({ state }) => state === 'done'));
   });
 });
@@ -317,7 +327,7 @@ test('a second change of a cluster is refused while one runs', async () => {
       }),
       WorkflowExecutionAlreadyStartedError,
     );
-    await handle.signal(abortSignal, 'end of the test');
+    await handle.signal(abortSignal, { ...ada, why: 'end of the test' });
     await failureOf(handle.result());
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { retryStepSignal } from '../../workflows/messages.js';
-import { mockActivities } from './mock-activities.js';
+import { ada, mockActivities } from './mock-activities.js';
 import { failureOf, openStage } from './stage.js';
 
 const stage = openStage('time-skipping');
@@ -68,7 +68,7 @@ test('a host that will not be cleaned is held, the masters wait for it, and a re
         ['node01'],
       );
       mended = true;
-      await handle.signal(retryStepSignal, 'remove:node01');
+      await handle.signal(retryStepSignal, { step: 'remove:node01', ...ada });
       await handle.result();
     },
     keep,

@@ -6,7 +6,7 @@ import type { Activities } from '../../activities/index.js';
 import { wholeStatus } from '../../client/run-status.js';
 import type { Decision } from '../../workflows/approvals.js';
 import { abortSignal, approveCsrSignal, decideCsrUpdate, skipStepSignal } from '../../workflows/messages.js';
-import { mockActivities, requestOf, untilCancelled, type Mock } from './mock-activities.js';
+import { ada, mockActivities, requestOf, untilCancelled, type Mock } from './mock-activities.js';
 import { eventually, openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -33,8 +33,8 @@ interface Ending {
 const endings: Ending[] = [
   {
     title: 'an abort',
-    end: (handle) => handle.signal(abortSignal, 'wrong hosts'),
-    ended: ({ cause }) => assert.equal(cause?.message, 'aborted: wrong hosts'),
+    end: (handle) => handle.signal(abortSignal, { ...ada, why: 'wrong hosts' }),
+    ended: ({ cause }) => assert.equal(cause?.message, 'aborted: wrong hosts (by ada)'),
   },
   {
     title: "Temporal's own cancel",
@@ -150,8 +150,8 @@ test('a token that cannot be taken back does not keep an aborted run from its en
     mock,
     async ({ handle, until }) => {
       await until(({ approvals }) => approvals.pending.length > 0);
-      await handle.signal(abortSignal, 'enough');
-      assert.equal((await failureOf(handle)).cause?.message, 'aborted: enough');
+      await handle.signal(abortSignal, { ...ada, why: 'enough' });
+      assert.equal((await failureOf(handle)).cause?.message, 'aborted: enough (by ada)');
     },
     { host: 'node01' },
   );
@@ -170,7 +170,7 @@ test('the steps of a join that failed stay in the status of its deployment, and 
       ['join:node01'],
     );
     assert.deepEqual(approvals.pending, []);
-    await handle.signal(skipStepSignal, 'join:node01');
+    await handle.signal(skipStepSignal, { step: 'join:node01', ...ada });
     await handle.result();
   });
 });

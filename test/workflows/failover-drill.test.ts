@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
 import { abortSignal, hostBackSignal, retryStepSignal } from '../../workflows/messages.js';
-import { mockActivities, untilCancelled } from './mock-activities.js';
+import { ada, mockActivities, untilCancelled } from './mock-activities.js';
 import { eventually, failureOf, openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -58,15 +58,18 @@ test('a host without a power command is waited for until a person says that it, 
   await stage().play(
     'failoverDrill',
     mock,
-    async ({ handle, until }) => {
+    async ({ handle, until, cluster }) => {
       const { waitingFor } = await until((status) => status.waitingFor !== undefined);
-      assert.equal(waitingFor, 'switch master01 on, then send signal host-back with "master01"');
-      await handle.signal(hostBackSignal, 'master02');
+      assert.equal(
+        waitingFor,
+        `switch master01 on, then say so: start-workflow host-back master01 --cluster ${cluster} --reason ...`,
+      );
+      await handle.signal(hostBackSignal, { host: 'master02', ...ada });
       await handle.signal('host-back');
       await delay(300);
       assert.equal((await until(() => true)).waitingFor, waitingFor);
       assert.deepEqual(mock.callsOf('awaitRecovery'), []);
-      await handle.signal(hostBackSignal, 'master01');
+      await handle.signal(hostBackSignal, { host: 'master01', ...ada });
       await handle.result();
       assert.equal((await until(() => true)).waitingFor, undefined);
     },
@@ -107,7 +110,7 @@ test('nothing is powered off while something is not healthy', async () => {
       assert.equal((await step('healthy', 'held')).problem, 'etcd on master03 does not answer');
       assert.deepEqual(mock.callsOf('powerOff'), []);
       healthy = true;
-      await handle.signal(retryStepSignal, 'healthy');
+      await handle.signal(retryStepSignal, { step: 'healthy', ...ada });
       await handle.result();
     },
     lease,
@@ -121,7 +124,7 @@ test('a drill whose holder could not be spared is held before the power-off, and
     mock,
     async ({ handle, step }) => {
       await step('victim', 'held');
-      await handle.signal(abortSignal, 'not today');
+      await handle.signal(abortSignal, { ...ada, why: 'not today' });
       assert.equal((await failureOf(handle.result())).type, 'Aborted');
     },
     lease,
@@ -137,8 +140,8 @@ test('an abort while the leases are watched ends the drill, and says so', async 
     async ({ handle, step }) => {
       await step('lease-moves', 'running');
       await eventually(() => mock.callsOf('watchLeasesMove').length > 0, 'the leases are watched');
-      await handle.signal(abortSignal, 'enough seen');
-      assert.equal((await failureOf(handle.result())).message, 'aborted: enough seen');
+      await handle.signal(abortSignal, { ...ada, why: 'enough seen' });
+      assert.equal((await failureOf(handle.result())).message, 'aborted: enough seen (by ada)');
     },
     lease,
   );

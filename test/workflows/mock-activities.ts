@@ -25,6 +25,9 @@ export function plainStep(id: string, ...needs: string[]): Step {
   return { id, title: `Do ${id}`, host: id, needs, action: { kind: 'component', component: 'host', host: id } };
 }
 
+/** Who tells a run something in a test, and why. */
+export const ada = { by: 'ada', why: 'it is mended' };
+
 /** The request that the kubelet of a node sends; another `attempt` is another key. */
 export function requestOf(node: string, attempt = 1): CertificateRequest {
   return {

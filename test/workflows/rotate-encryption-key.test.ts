@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { retryStepSignal } from '../../workflows/messages.js';
-import { mockActivities } from './mock-activities.js';
+import { ada, mockActivities } from './mock-activities.js';
 import { openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -41,7 +41,7 @@ test('the old key stays while Secrets cannot be written anew, and goes once a pe
     assert.match(problem ?? '', /1 of 2 Secrets/);
     assert.ok(!mock.callsOf('advanceEncryptionKey').some(([, phase]) => phase === 'settled'));
     mended = true;
-    await handle.signal(retryStepSignal, 'rewrite');
+    await handle.signal(retryStepSignal, { step: 'rewrite', ...ada });
     await handle.result();
   });
   assert.equal(mock.callsOf('advanceEncryptionKey').at(-1)?.[1], 'settled');
