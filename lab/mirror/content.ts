@@ -32,7 +32,9 @@ export function artifactStep(artifact: ArtifactPlan, sources: Readonly<Record<st
   return {
     name: `artifact-${artifact.name}`,
     recipe: content,
-    code: ['content.js', 'docker-archive.js', 'rootfs.js', 'tar.js'].map((file) => join(import.meta.dirname, file)),
+    code: ['content.js', 'docker-archive.js', 'image.js', 'rootfs.js', 'tar.js'].map((file) =>
+      join(import.meta.dirname, file),
+    ),
     inputs,
     run: async ({ output, inputs: directories }) => {
       const file = join(output, ARTIFACT);
@@ -90,8 +92,13 @@ function sourcesOf(content: Content): string[] {
     case 'tar.gz':
       return Object.values(content.members).map(({ source }) => source);
     case 'image':
-      return content.rootfs.flatMap(partSources);
+      return rootfsSources(content.rootfs);
   }
+}
+
+/** The sources whose files an image's parts take, as often as they do. */
+export function rootfsSources(rootfs: readonly RootfsPart[]): string[] {
+  return rootfs.flatMap(partSources);
 }
 
 function partSources(part: RootfsPart): string[] {
@@ -103,6 +110,7 @@ function partSources(part: RootfsPart): string[] {
       return [part.source];
     case 'text':
     case 'symlink':
+    case 'directory':
       return [];
   }
 }

@@ -9,7 +9,7 @@ import { prerequisites } from './prerequisites.js';
 import { buildTool, type ToolName, tools } from './tool.js';
 
 /** The cache that the lab shares with the deployer's artifacts: `ha-kubernetes` in the user's cache. */
-function cacheDirectory(): string {
+export function cacheDirectory(): string {
   return dirname(labPaths().cache);
 }
 
@@ -21,6 +21,17 @@ export function defaultMirror(kubernetes: string): string {
 /** Where a tool of the lab stands once it is built: its programs, and the files that they read. */
 export function toolDirectory(name: ToolName): string {
   return join(cacheDirectory(), 'tools', name);
+}
+
+/** Everything that has something built in the cache; see `Workshop.prune`. */
+export function cacheUsers(): string[] {
+  const versions = plans.map(({ kubernetes }) => kubernetes);
+  return [...versions, ...versions.map(conformanceUser), ...Object.keys(tools)];
+}
+
+/** Under what name the conformance tests of a version are in the cache: those of the next patch take their place. */
+export function conformanceUser(kubernetes: string): string {
+  return `conformance-${kubernetes.split('.').slice(0, 2).join('.')}`;
 }
 
 /** `lab mirror`: fills an artifact mirror from Debian's packages and Go's modules. Results go to stdout, progress to stderr. */
@@ -39,7 +50,7 @@ export function mirrorCommand(): Command {
         return;
       }
       const build = join(cacheDirectory(), 'build');
-      const users = [...plans.map(({ kubernetes }) => kubernetes), ...Object.keys(tools)];
+      const users = cacheUsers();
       if (options.tool !== undefined) {
         const place = toolDirectory(options.tool);
         await buildTool(options.tool, build, users, place);
@@ -55,7 +66,8 @@ function known(): string {
   return plans.map(({ kubernetes }) => kubernetes).join(', ');
 }
 
-function planOf(kubernetes: string): MirrorPlan {
+/** @throws LabError naming the versions that have a plan */
+export function planOf(kubernetes: string): MirrorPlan {
   const plan = plans.find((candidate) => candidate.kubernetes === kubernetes);
   if (plan === undefined) {
     throw new LabError(

@@ -1,20 +1,14 @@
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type ArtifactLock, mirrorPath } from '../../cluster/artifacts.js';
-import { LabError } from '../errors.js';
 import { say } from '../progress.js';
-import { Apt } from './apt.js';
-import { goCache, openWorkshop } from './cache.js';
+import { goCache, openApt, openWorkshop } from './cache.js';
 import { artifactStep, builtFile } from './content.js';
+import { debianRelease } from './debian-release.js';
 import { LOCK_FILE, writeLock } from './lock.js';
 import { closureStep, packageSets, packageStep, readClosures } from './packages.js';
-import type { ArtifactPlan, MirrorPlan, Source } from './plan.js';
-import { debianPackages } from './sources/debian-packages.js';
-import { goModule } from './sources/go-module.js';
-import { kubernetesPrograms } from './sources/kubernetes-programs.js';
-import { kubernetesSource } from './sources/kubernetes-source.js';
-import { staticProgram } from './sources/static-program.js';
-import type { Step } from './step.js';
+import type { ArtifactPlan, MirrorPlan } from './plan.js';
+import { sourceSteps } from './sources/index.js';
 
 /**
  * Fills the mirror of a plan and writes its lock file last. What is there already is not built again.
@@ -33,7 +27,7 @@ export async function buildMirror(
 ): Promise<string> {
   const start = Date.now();
   const { distribution, codename } = await debianRelease();
-  const apt = await Apt.open(join(cache, 'apt'), codename);
+  const apt = await openApt(cache, codename);
   const workshop = await openWorkshop(cache);
   const sources = await sourceSteps(plan.sources, apt, goCache(cache));
   const packed = plan.artifacts.map((artifact) => ({ artifact, step: artifactStep(artifact, sources) }));
@@ -75,43 +69,6 @@ export async function buildMirror(
   return lock;
 }
 
-async function sourceSteps(
-  sources: Readonly<Record<string, Source>>,
-  apt: Apt,
-  goCache: string,
-): Promise<Record<string, Step>> {
-  const steps: Record<string, Step> = {};
-  // Asked once for all: each question costs apt a second.
-  const candidates = await apt.candidates(
-    Object.values(sources).flatMap((recipe) => (recipe.kind === 'debian-packages' ? recipe.packages : [])),
-  );
-  const source = (name: string): Step => {
-    const step = steps[name];
-    if (step === undefined) throw new RangeError(`source "${name}" must stand in the plan before what is made from it`);
-    return step;
-  };
-  for (const [name, recipe] of Object.entries(sources)) {
-    switch (recipe.kind) {
-      case 'debian-packages':
-        steps[name] = debianPackages(name, recipe, apt, candidates);
-        break;
-      case 'kubernetes-source':
-        steps[name] = await kubernetesSource(name, recipe, apt, goCache);
-        break;
-      case 'kubernetes-programs':
-        steps[name] = await kubernetesPrograms(name, recipe, source(recipe.source), goCache);
-        break;
-      case 'go-module':
-        steps[name] = await goModule(name, recipe, goCache, recipe.cgo && source(recipe.cgo.libraries));
-        break;
-      case 'static-program':
-        steps[name] = staticProgram(name, recipe, source(recipe.source));
-        break;
-    }
-  }
-  return steps;
-}
-
 function imageOf({ name, content }: ArtifactPlan): ArtifactLock['images'] {
   return content.kind === 'image' ? [{ reference: content.reference, artifact: name }] : [];
 }
@@ -129,15 +86,4 @@ async function place(file: string, target: string): Promise<void> {
     await utimes(partial, built.atime, built.mtime);
   });
   await rename(partial, target);
-}
-
-async function debianRelease(): Promise<{ distribution: string; codename: string }> {
-  const text = await readFile('/etc/os-release', 'utf8');
-  const field = (name: string): string => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
-  if (field('ID') !== 'debian' || process.arch !== 'x64') {
-    throw new LabError(
-      `the mirror is built from Debian's packages for amd64, this machine is ${field('ID')} on ${process.arch}: use the official releases (cluster/locks) or build on Debian`,
-    );
-  }
-  return { distribution: `debian-${field('VERSION_ID')}`, codename: field('VERSION_CODENAME') };
 }

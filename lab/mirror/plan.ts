@@ -20,6 +20,8 @@ export type Source = DebianPackages | KubernetesSource | KubernetesPrograms | Go
 export interface DebianPackages {
   readonly kind: 'debian-packages';
   readonly packages: readonly string[];
+  /** With everything that they depend on. */
+  readonly closure?: true;
   /** Upstream version that the first package must have, as the artifact's name promises it. */
   readonly upstream?: string;
 }
@@ -54,6 +56,8 @@ export interface GoModule {
   readonly go: string;
   /** Output name -> package inside the module. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Output name -> package whose tests become a program. */
+  readonly tests?: Readonly<Record<string, string>>;
   /** Files and directories of the module that stand in the output too, under the same path. */
   readonly copy?: readonly string[];
   /**
@@ -92,12 +96,13 @@ export type Content =
   /** Archive member -> file of a source. */
   | { readonly kind: 'tar.gz'; readonly members: Readonly<Record<string, SourceFile>> }
   | { readonly kind: 'file'; readonly file: SourceFile }
-  | {
-      readonly kind: 'image';
-      readonly reference: string;
-      readonly config: ImageConfig;
-      readonly rootfs: readonly RootfsPart[];
-    };
+  | ({ readonly kind: 'image'; readonly reference: string } & Image);
+
+/** An image of one layer. */
+export interface Image {
+  readonly config: ImageConfig;
+  readonly rootfs: readonly RootfsPart[];
+}
 
 export interface SourceFile {
   readonly source: string;
@@ -106,15 +111,20 @@ export interface SourceFile {
 
 /** The part of an OCI image's `config` that these images need. */
 export interface ImageConfig {
-  readonly Entrypoint: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  /** User that containers run as, by its number; root if there is none. */
+  readonly User?: string;
   readonly Env?: readonly string[];
   readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>>;
 }
 
 export type RootfsPart =
-  | { readonly kind: 'file'; readonly from: SourceFile; readonly to: string }
+  /** `mode` is 0755 unless it is given. */
+  | { readonly kind: 'file'; readonly from: SourceFile; readonly to: string; readonly mode?: number }
   | { readonly kind: 'text'; readonly text: string; readonly to: string; readonly mode: number }
   | { readonly kind: 'symlink'; readonly to: string; readonly target: string }
+  | { readonly kind: 'directory'; readonly to: string; readonly mode: number }
   /** A source's whole tree, without what `exclude` (a regular expression on the path) matches. */
   | { readonly kind: 'tree'; readonly source: string; readonly exclude?: string }
   /** A busybox and a link for each of its applets that no other part provides. */

@@ -19,13 +19,16 @@ export async function rootfsEntries(
   for (const part of parts) {
     switch (part.kind) {
       case 'file':
-        put({ kind: 'file', path: part.to, mode: 0o755, content: { file: pathOf(part.from) } });
+        put({ kind: 'file', path: part.to, mode: part.mode ?? 0o755, content: { file: pathOf(part.from) } });
         break;
       case 'text':
         put({ kind: 'file', path: part.to, mode: part.mode, content: Buffer.from(part.text) });
         break;
       case 'symlink':
         put({ kind: 'symlink', path: part.to, target: part.target });
+        break;
+      case 'directory':
+        put({ kind: 'directory', path: part.to, mode: part.mode });
         break;
       case 'tree':
         for (const entry of await treeEntries(outputs[part.source] ?? '', part.exclude)) put(entry);

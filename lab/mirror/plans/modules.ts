@@ -107,7 +107,7 @@ function kubernetes(version: string): GoModule {
 }
 
 /** Variables by which a program made from Kubernetes' libraries tells its version. */
-function kubernetesVersion(version: string): Record<string, string> {
+export function kubernetesVersion(version: string): Record<string, string> {
   const [major = '', minor = ''] = version.split('.');
   const values = { gitVersion: `v${version}`, gitMajor: major, gitMinor: minor, gitTreeState: 'archive' };
   return Object.fromEntries(

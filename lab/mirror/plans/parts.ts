@@ -23,7 +23,7 @@ export const hostPackages = [
 ];
 
 export const busybox: DebianPackages = { kind: 'debian-packages', packages: ['busybox-static'] };
-const busyboxProgram: SourceFile = { source: 'busybox', path: 'bin/busybox' };
+export const busyboxProgram: SourceFile = { source: 'busybox', path: 'bin/busybox' };
 
 const FLANNEL = '0.28.10';
 
@@ -60,7 +60,7 @@ const iptablesLinks: readonly RootfsPart[] = ['iptables', 'ip6tables'].flatMap((
   })),
 );
 
-const systemPath: ImageConfig['Env'] = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
+export const systemPath: readonly string[] = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
 
 /**
  * The program that the project's own checks talk to in pods, as Kubernetes' e2e tests do: of one version for every

@@ -9,16 +9,15 @@ import type { Step } from '../step.js';
 /**
  * Output: the packages' files, unpacked over each other; no maintainer script runs.
  *
- * @param candidates version that apt offers of every package
+ * @param versions version of every package that is unpacked
  * @throws LabError if Debian meanwhile offers another upstream version than the plan names
  */
 export function debianPackages(
   name: string,
   source: DebianPackages,
   apt: Apt,
-  candidates: Readonly<Record<string, string>>,
+  versions: Readonly<Record<string, string>>,
 ): Step {
-  const versions = Object.fromEntries(source.packages.map((wanted) => [wanted, candidates[wanted] ?? '']));
   const [first = ''] = source.packages;
   const offered = versions[first] ?? '';
   if (source.upstream !== undefined && upstreamVersion(offered) !== source.upstream) {

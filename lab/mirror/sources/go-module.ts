@@ -7,7 +7,7 @@ import { run } from '../run.js';
 import type { Step } from '../step.js';
 
 /**
- * Output: the module's programs, stripped and linked statically, and what the plan copies beside them.
+ * Output: the module's programs and tests, stripped and linked statically, and what the plan copies beside them.
  *
  * @param libraries the source that `cgo` names, for a program with parts in C
  */
@@ -36,6 +36,14 @@ export async function goModule(name: string, source: GoModule, goCache: string, 
       for (const [program, path] of Object.entries(source.programs)) {
         const args = ['build', '-v', ...flags, '-o', join(output, program), path];
         await run(go.command, args, { ...options, onLine });
+      }
+      for (const [program, path] of Object.entries(source.tests ?? {})) {
+        // `go test -c` says nothing while it compiles: what the tests import is compiled by `go build` first.
+        const list = ['list', '-mod=mod', '-f', '{{join .TestImports " "}} {{join .XTestImports " "}}', path];
+        const imported = (await run(go.command, list, options)).split(/\s+/).filter((name) => name.includes('.'));
+        await run(go.command, ['build', '-v', ...flags, ...imported], { ...options, onLine });
+        detail('linking');
+        await run(go.command, ['test', '-c', ...flags, '-o', join(output, program), path], options);
       }
       for (const path of source.copy ?? []) await cp(join(tree, path), join(output, path), { recursive: true });
     },
