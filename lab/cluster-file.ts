@@ -31,15 +31,15 @@ export function powerPrograms(): string {
 }
 
 /**
- * A cluster file for the seed's cluster on the lab's hosts: names and networks are the seed's, keys and power commands
- * the lab's. Hosts named `master...` are etcd and control plane, the others nodes.
+ * A cluster file for the seed's cluster on the lab's hosts: names and networks are the seed's (but for the NodePorts,
+ * which are the default that the conformance tests want), keys and power commands the lab's. Hosts named `master...` are etcd and control plane, the others nodes.
  */
 export function clusterFile(lab: Inventory, options: ClusterFileOptions): string {
   return stringify({
     name: options.name,
     kubernetes: options.kubernetes,
     domain: 'mykernel.cn',
-    network: { pods: '10.244.0.0/16', services: '10.64.0.0/12', nodePorts: '20000-50000' },
+    network: { pods: '10.244.0.0/16', services: '10.64.0.0/12' },
     // nspawn hosts are system containers.
     hostKind: 'container',
     approvals: { policy: options.approvals },
