@@ -1,4 +1,14 @@
-import type { ArtifactPlan, DebianPackages, GoModule, ImageConfig, RootfsPart, Source, SourceFile } from '../plan.js';
+import type {
+  ArtifactPlan,
+  DebianPackages,
+  GoModule,
+  Image,
+  ImageConfig,
+  RootfsPart,
+  Source,
+  SourceFile,
+} from '../plan.js';
+import { agnhostFiles, agnhostImage, baseSources, busyboxProgram, systemPath } from './image-base.js';
 
 /** The Go that compiles all modules, whatever Kubernetes they are for: what two versions share is compiled once. */
 export const GO = '1.26.8';
@@ -21,9 +31,6 @@ export const hostPackages = [
   'iptables',
   'socat',
 ];
-
-export const busybox: DebianPackages = { kind: 'debian-packages', packages: ['busybox-static'] };
-export const busyboxProgram: SourceFile = { source: 'busybox', path: 'bin/busybox' };
 
 const FLANNEL = '0.28.10';
 
@@ -60,8 +67,6 @@ const iptablesLinks: readonly RootfsPart[] = ['iptables', 'ip6tables'].flatMap((
   })),
 );
 
-export const systemPath: readonly string[] = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
-
 /**
  * The program that the project's own checks talk to in pods, as Kubernetes' e2e tests do: of one version for every
  * Kubernetes, since it uses no library of the cluster's.
@@ -82,7 +87,7 @@ const konnectivity: GoModule = {
 
 /** What {@link commonArtifacts} are packed from. */
 export const commonSources: Readonly<Record<string, Source>> = {
-  busybox,
+  ...baseSources,
   'flannel-cni-plugin': {
     kind: 'go-module',
     module: 'github.com/containernetworking/plugins',
@@ -93,7 +98,7 @@ export const commonSources: Readonly<Record<string, Source>> = {
   flannel,
   'flannel-tools': flannelTools,
   konnectivity,
-  agnhost: kubernetesModule(AGNHOST.kubernetes, { agnhost: './test/images/agnhost' }),
+  agnhost: kubernetesModule(AGNHOST.kubernetes, { agnhost: './test/images/agnhost' }, agnhostFiles),
 };
 
 /** The network's parts and the program of the checks: the same for every version of Kubernetes. */
@@ -121,13 +126,12 @@ export const commonArtifacts: readonly ArtifactPlan[] = [
     url: `https://images.ha-kubernetes.invalid/kas-network-proxy/${program}-v${KONNECTIVITY}.tar.gz`,
     content: { kind: 'tar.gz', members: members('', 'konnectivity', '', [program]) },
   })),
-  image('agnhost', AGNHOST.version, `registry.k8s.io/e2e-test-images/agnhost:${AGNHOST.version}`, {
-    config: { Entrypoint: ['/agnhost'], Env: systemPath },
-    rootfs: [
-      { kind: 'busybox', from: busyboxProgram },
-      { kind: 'file', from: { source: 'agnhost', path: 'agnhost' }, to: 'agnhost' },
-    ],
-  }),
+  image(
+    'agnhost',
+    AGNHOST.version,
+    `registry.k8s.io/e2e-test-images/agnhost:${AGNHOST.version}`,
+    agnhostImage('agnhost', 'pause'),
+  ),
 ];
 
 /** Programs of Kubernetes' own repository by their package, and files of it; `version` without its `v`. */
@@ -227,12 +231,7 @@ export function corednsImage(version: string, reference: string): ArtifactPlan {
   return programImage('coredns', version, reference, { ExposedPorts: { '53/tcp': {}, '53/udp': {} } });
 }
 
-function image(
-  name: string,
-  version: string,
-  reference: string,
-  content: { readonly config: ImageConfig; readonly rootfs: readonly RootfsPart[] },
-): ArtifactPlan {
+function image(name: string, version: string, reference: string, content: Image): ArtifactPlan {
   const tag = reference.slice(reference.lastIndexOf(':') + 1);
   return {
     name: `image-${name}`,
