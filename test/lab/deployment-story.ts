@@ -30,8 +30,12 @@ interface DeployReport {
   readonly kubeconfig: string;
 }
 
-/** Registers the story's tests, for one version of Kubernetes. */
-export function deploymentStory(kubernetes: string): void {
+/**
+ * Registers the story's tests, for one version of Kubernetes.
+ *
+ * @param moreTests registers tests of the cluster with three nodes
+ */
+export function deploymentStory(kubernetes: string, moreTests: (run: () => LabRun) => void = () => {}): void {
   before(async () => {
     run = await LabRun.start();
   });
@@ -131,6 +135,8 @@ export function deploymentStory(kubernetes: string): void {
     const ready = await run.asOperator('master01', 'kubectl get nodes --no-headers');
     assert.equal(ready.split('\n').filter((line) => /^node0[123] +Ready /.test(line)).length, 3, ready);
   });
+
+  moreTests(() => run);
 
   test('no bootstrap token outlives its join', async () => {
     const secrets = await run.asOperator('master01', 'kubectl get secrets -n kube-system -o name');

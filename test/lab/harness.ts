@@ -127,6 +127,13 @@ export class LabRun {
     return this.client(...args).outcome;
   }
 
+  /** Runs conformance tests against the cluster, which is called lab. */
+  conformance(...args: string[]): Promise<Outcome> {
+    const kubeconfig = join(this.home, 'clusters', 'lab', 'kubeconfig');
+    const options = ['run', '--kubeconfig', kubeconfig, ...args];
+    return node('lab/conformance/main.js', options, this.environment, { cancelSignal: this.closing.signal });
+  }
+
   approveCsr(...args: string[]): Promise<Outcome> {
     return node('client/approve-csr.js', args, this.environment, { cancelSignal: this.closing.signal });
   }

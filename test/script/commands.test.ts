@@ -12,7 +12,7 @@ function bash(...args: string[]): { status: number | null; output: string } {
   return { status, output: stdout + stderr };
 }
 
-for (const name of ['setup', 'demo', 'test']) {
+for (const name of ['setup', 'demo', 'test', 'conformance']) {
   test(`script/${name} says how it is used, and refuses an option that it does not know`, () => {
     const help = bash(`script/${name}`, '--help');
     assert.equal(help.status, 0);

@@ -43,7 +43,7 @@ export async function goModule(name: string, source: GoModule, goCache: string, 
         const imported = (await run(go.command, list, options)).split(/\s+/).filter((name) => name.includes('.'));
         await run(go.command, ['build', '-v', ...flags, ...imported], { ...options, onLine });
         detail('linking');
-        await run(go.command, ['test', '-c', ...flags, '-o', join(output, program), path], options);
+        await run(go.command, ['test', '-c', '-vet=off', ...flags, '-o', join(output, program), path], options);
       }
       for (const path of source.copy ?? []) await cp(join(tree, path), join(output, path), { recursive: true });
     },
