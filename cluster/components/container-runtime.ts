@@ -9,6 +9,11 @@ import { unitFile, unitPath } from './systemd.js';
 
 const UNIT = 'containerd.service';
 const CONFIG = '/etc/containerd/config.toml';
+/**
+ * Where an operator says which hosts stand for a registry (containerd's docs/hosts.md). 1.x reads no directory unless it
+ * is told to; the default of 2.x is a list of two, which it does not take apart when it pulls.
+ */
+const REGISTRY_HOSTS = '/etc/containerd/certs.d';
 const CNI_BIN = '/opt/cni/bin';
 
 /** Where the runtime answers the kubelet. */
@@ -126,6 +131,8 @@ function configuration(spec: ClusterSpec): string {
     ...(runtime === images ? [] : [`[plugins.'${runtime}']`]),
     // A system container may not lower an oom score, and runc dies trying.
     ...(spec.hostKind === 'container' ? ['  restrict_oom_score_adj = true'] : []),
+    `[plugins.'${images}'.registry]`,
+    `  config_path = "${REGISTRY_HOSTS}"`,
     `[plugins.'${runtime}'.containerd.runtimes.runc]`,
     '  runtime_type = "io.containerd.runc.v2"',
     `[plugins.'${runtime}'.containerd.runtimes.runc.options]`,

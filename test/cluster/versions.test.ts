@@ -75,6 +75,13 @@ test("containerd's configuration follows its own version", () => {
     textOf('v1.37.2', 'container-runtime', path),
     /version = 3\n[\s\S]*pinned_images\]\n {2}sandbox = ".*pause:3\.10\.2"/,
   );
+  for (const [version, plugin] of [
+    ['v1.20.2', 'grpc.v1.cri'],
+    ['v1.37.2', 'cri.v1.images'],
+  ] as const) {
+    const hosts = `[plugins.'io.containerd.${plugin}'.registry]\n  config_path = "/etc/containerd/certs.d"\n`;
+    assert.ok(textOf(version, 'container-runtime', path).includes(hosts), version);
+  }
 });
 
 const modes: readonly (readonly [string, 'auto' | 'ipvs', Partial<HostFacts>, string, boolean])[] = [
