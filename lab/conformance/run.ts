@@ -31,6 +31,9 @@ const ROUNDS = 5;
 /** How often a run says how far it is. */
 const SAY_SECONDS = 10;
 
+/** How often ginkgo tells of a test that runs for a minute already. */
+const REPORT_SECONDS = 20;
+
 /** How long tests that are cut off may take to clean up. */
 const CLEAN_UP_SECONDS = 120;
 
@@ -64,7 +67,7 @@ async function runRound(
       // With one process alone ginkgo's output has another form, and tells nothing while a test runs.
       `--procs=${Math.max(procs, 2)}`,
       ...['-v', '--no-color', '--silence-skips', `--timeout=${Math.ceil((deadline - Date.now()) / 1000)}s`],
-      ...[`--poll-progress-after=${patience}s`, '--poll-progress-interval=20s'],
+      ...[`--poll-progress-after=${patience}s`, `--poll-progress-interval=${REPORT_SECONDS}s`],
       ...[`--output-dir=${directory}`, `--json-report=${report}`, ...specs.map((name) => `--focus=${focusOf(name)}`)],
       suite.e2e,
       '--',
@@ -80,7 +83,7 @@ async function runRound(
     failed: [...earlier.values()].filter((verdict) => verdict.state === 'failed').length,
   };
   const overrun = new Map<string, Verdict>();
-  const running = new Map<string, number>();
+  const running = new Map<string, { seconds: number; at: number }>();
   let interrupted = false;
   const interrupt = (): void => {
     if (interrupted) return;
@@ -94,10 +97,9 @@ async function runRound(
   const begin = Date.now();
   const timer = setInterval(() => {
     const seconds = Math.round((Date.now() - begin) / 1000);
-    const [longest] = [...running].sort(([, a], [, b]) => b - a);
-    const busy = longest === undefined ? '' : `, ${longest[1].toFixed(0)} s in: ${longest[0].slice(0, 80)}`;
+    const [longest] = [...running].filter(([, { at }]) => at > Date.now() - REPORT_SECONDS * 1500);
+    const busy = longest === undefined ? '' : `, ${longest[1].seconds.toFixed(0)} s in: ${longest[0].slice(0, 80)}`;
     say(`  ${state.ended} of ${of} tests, ${state.failed} failed, ${seconds} s${busy}`);
-    running.clear();
   }, SAY_SECONDS * 1000);
   try {
     for await (const line of ginkgo.iterable({ from: 'all' })) {
@@ -108,7 +110,7 @@ async function runRound(
         if (event.failed) state.failed += 1;
       }
       if (event?.kind === 'running') {
-        running.set(event.name, event.seconds);
+        running.set(event.name, { seconds: event.seconds, at: Date.now() });
         if (event.seconds > specSeconds && specs.includes(event.name)) {
           say(`  cut off after ${event.seconds.toFixed(0)} s: ${event.name}`);
           overrun.set(event.name, { state: 'failed', message: `cut off after ${event.seconds.toFixed(0)} s` });

@@ -51,9 +51,12 @@ function verdictOf(state: string, said: string): Verdict | undefined {
   switch (state) {
     case 'passed':
       return { state };
+    case 'timedout':
+      // The time of the whole run was over, not that of the test.
+      if (message.startsWith('A suite timeout occurred')) return undefined;
+      return { state: 'failed', message };
     case 'failed':
     case 'panicked':
-    case 'timedout':
       return { state: 'failed', message: message === '' ? state : message };
     case 'skipped':
       // Those that were not selected are skipped too, without a word.

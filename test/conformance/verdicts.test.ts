@@ -26,6 +26,7 @@ void test('verdicts are read from the report by the full name of the test', () =
         spec('should stop [Conformance]', 'failed', 'timed out\nwith details'),
         spec('should think [Conformance]', 'panicked'),
         spec('should wait [Conformance]', 'interrupted', 'Interrupted by User'),
+        spec('should last [Conformance]', 'timedout', 'A suite timeout occurred'),
         spec('should have two nodes [Conformance]', 'skipped', 'Requires at least 2 nodes'),
         spec('was not selected', 'skipped'),
       ],
