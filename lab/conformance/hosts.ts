@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import type { HostRecord } from '../hosts.js';
 import type { LabPaths } from '../paths.js';
-import { onAll } from '../progress.js';
+import { onAll, withProgress } from '../progress.js';
 import { sshArguments } from '../ssh.js';
 
 /** Where containerd looks for the hosts of each registry unless its configuration says otherwise. */
@@ -18,47 +18,61 @@ export function hostsFile(registry: string, url: string): string {
 }
 
 /**
- * Makes the runtimes of `hosts` ask `url` first for what is in `registries`.
+ * Does `work` while the runtimes of `hosts` ask `url` first for what is in `registries`. It is taken back at the end,
+ * and nothing else is.
  *
  * @throws LabError if a host has such a file that is not from here
  */
-export async function pullFrom(
-  paths: LabPaths,
-  hosts: readonly HostRecord[],
-  registries: readonly string[],
+export async function whilePullingFrom<T>(
   url: string,
-): Promise<void> {
-  const script = registries.map((registry) => {
-    const file = `${DIRECTORY}/${registry}/hosts.toml`;
-    return [
-      `if [ -e ${file} ] && ! grep -qx '${MARK}' ${file}; then echo '${file} is there and not from here' >&2; exit 1; fi`,
-      `mkdir -p ${DIRECTORY}/${registry}`,
-      `cat >${file} <<'END'\n${hostsFile(registry, url)}END`,
-    ].join('\n');
-  });
-  await onHosts('point the runtimes to the registry', paths, hosts, ['set -e', ...script].join('\n'));
-}
-
-/** Takes back what {@link pullFrom} did, and nothing else. */
-export async function pullAsBefore(
+  registries: readonly string[],
   paths: LabPaths,
   hosts: readonly HostRecord[],
-  registries: readonly string[],
-): Promise<void> {
-  const script = registries.map((registry) => {
-    const directory = `${DIRECTORY}/${registry}`;
-    const file = `${directory}/hosts.toml`;
-    return [
-      `if grep -qxs '${MARK}' ${file}; then rm ${file}; fi`,
-      `if [ -d ${directory} ]; then rmdir --ignore-fail-on-non-empty ${directory}; fi`,
-    ].join('\n');
-  });
-  const rest = `if [ -d ${DIRECTORY} ]; then rmdir --ignore-fail-on-non-empty ${DIRECTORY}; fi`;
-  await onHosts('take the registry off the runtimes', paths, hosts, ['set -e', ...script, rest].join('\n'));
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    await onHosts(
+      'point the runtimes to the registry',
+      paths,
+      hosts,
+      registries.map((name) => add(name, url)),
+    );
+    return await work();
+  } finally {
+    const last = `if [ -d ${DIRECTORY} ]; then rmdir --ignore-fail-on-non-empty ${DIRECTORY}; fi`;
+    await onHosts('take the registry off the runtimes', paths, hosts, [...registries.map(remove), last]);
+  }
 }
 
-async function onHosts(what: string, paths: LabPaths, hosts: readonly HostRecord[], script: string): Promise<void> {
-  await onAll(what, hosts, async (host) => {
-    await execa('ssh', sshArguments(paths, host, ['sh']), { input: script, timeout: 60_000 });
-  });
+function add(registry: string, url: string): string {
+  const directory = `${DIRECTORY}/${registry}`;
+  const file = `${directory}/hosts.toml`;
+  return [
+    `if [ -e ${file} ] && ! grep -qx '${MARK}' ${file}; then echo '${file} is there and not from here' >&2; exit 1; fi`,
+    `mkdir -p ${directory}`,
+    `cat >${file} <<'END'\n${hostsFile(registry, url)}END`,
+  ].join('\n');
+}
+
+function remove(registry: string): string {
+  const directory = `${DIRECTORY}/${registry}`;
+  const file = `${directory}/hosts.toml`;
+  return [
+    `if grep -qxs '${MARK}' ${file}; then rm ${file}; fi`,
+    `if [ -d ${directory} ]; then rmdir --ignore-fail-on-non-empty ${directory}; fi`,
+  ].join('\n');
+}
+
+async function onHosts(
+  what: string,
+  paths: LabPaths,
+  hosts: readonly HostRecord[],
+  script: readonly string[],
+): Promise<void> {
+  await withProgress(`${what} (${hosts.map(({ name }) => name).join(', ')})`, () =>
+    onAll(what, hosts, async (host) => {
+      const input = ['set -e', ...script].join('\n');
+      await execa('ssh', sshArguments(paths, host, ['sh']), { input, timeout: 60_000 });
+    }),
+  );
 }

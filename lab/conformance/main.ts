@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { LabError } from '../errors.js';
@@ -17,9 +16,6 @@ import { select } from './selection.js';
 import { withServedImages } from './served-images.js';
 import { conformanceSpecs, suiteImages } from './suite.js';
 
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-
 function cache(): BuildCache {
   return { directory: join(cacheDirectory(), 'build'), users: cacheUsers() };
 }
@@ -34,6 +30,7 @@ async function conformance(options: Options): Promise<void> {
   }
   const hosts = await labNodes(cluster, paths);
   const suite = await buildSuite(cluster.kubernetes, cache());
+  const parts = hosts.length === 0 ? undefined : await buildImages(planOf(cluster.kubernetes), cache());
   const all = await conformanceSpecs(suite);
   const selected = select(all, selection, exceptions, options.skip);
   say(
@@ -42,6 +39,9 @@ async function conformance(options: Options): Promise<void> {
   const directory = resolve(options.results);
   await mkdir(directory, { recursive: true });
 
+  // From here on there is something to take back.
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const begin = Date.now();
   let seconds = 0;
   const run = async (): Promise<Verdicts> => {
@@ -57,7 +57,8 @@ async function conformance(options: Options): Promise<void> {
     seconds = (Date.now() - start) / 1000;
     return verdicts;
   };
-  const verdicts = hosts.length === 0 ? await run() : await served(run);
+  const verdicts =
+    parts === undefined ? await run() : await withServedImages(parts, await suiteImages(suite), paths, hosts, run);
 
   const result = resultOf({
     kubernetes: cluster.kubernetes,
@@ -74,17 +75,6 @@ async function conformance(options: Options): Promise<void> {
   console.log(resultLines(result).join('\n'));
   say(`logs and JUnit reports: ${directory}`);
   if (!isGood(result, exceptions)) process.exitCode = 1;
-
-  async function served(work: () => Promise<Verdicts>): Promise<Verdicts> {
-    const parts = await buildImages(planOf(cluster.kubernetes), cache());
-    const scratch = await mkdtemp(join(tmpdir(), 'ha-kubernetes-registry-'));
-    try {
-      const wanted = await suiteImages(suite);
-      return await withServedImages(parts, wanted, paths, hosts, join(scratch, 'registry'), work);
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
-  }
 }
 
 async function build(kubernetes: string): Promise<void> {

@@ -1,9 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { HostRecord } from '../hosts.js';
 import type { LabPaths } from '../paths.js';
-import { say, withProgress } from '../progress.js';
+import { withProgress } from '../progress.js';
 import type { ImageParts } from './build.js';
-import { pullAsBefore, pullFrom } from './hosts.js';
+import { whilePullingFrom } from './hosts.js';
 import { parseReference, Registry } from './registry.js';
 
 /**
@@ -11,14 +13,12 @@ import { parseReference, Registry } from './registry.js';
  * changes on hosts is taken back, however the work ends.
  *
  * @param wanted references that the suite names; those that no conformance test needs are not served
- * @param directory for the registry's files; it must not exist
  */
 export async function withServedImages<T>(
   { registry: program, images }: ImageParts,
   wanted: readonly string[],
   paths: LabPaths,
   hosts: readonly HostRecord[],
-  directory: string,
   work: () => Promise<T>,
 ): Promise<T> {
   const served = wanted.map(parseReference).flatMap((reference) => {
@@ -26,16 +26,18 @@ export async function withServedImages<T>(
     return built === undefined ? [] : [{ ...reference, built }];
   });
   const registries = [...new Set(served.map((reference) => reference.registry))];
-  await mkdir(directory);
-  const registry = await Registry.start(program, directory);
+  const directory = await mkdtemp(join(tmpdir(), 'ha-kubernetes-registry-'));
   try {
-    await withProgress(`put ${served.length} images into the registry`, async () => {
-      for (const { built, path, tag } of served) await registry.push(built, path, tag);
-    });
-    await pullFrom(paths, hosts, registries, registry.url);
-    say(`${hosts.map(({ name }) => name).join(', ')} pull from ${registry.url} first`);
-    return await work();
+    const registry = await Registry.start(program, directory);
+    try {
+      await withProgress(`put ${served.length} images into the registry`, async () => {
+        for (const { built, path, tag } of served) await registry.push(built, path, tag);
+      });
+      return await whilePullingFrom(registry.url, registries, paths, hosts, work);
+    } finally {
+      await registry.stop();
+    }
   } finally {
-    await pullAsBefore(paths, hosts, registries).finally(() => registry.stop());
+    await rm(directory, { recursive: true, force: true });
   }
 }
