@@ -5,7 +5,6 @@ import type { GoModule, MirrorPlan } from '../mirror/plan.js';
 import { GO } from '../mirror/plans/parts.js';
 import { goModule } from '../mirror/sources/go-module.js';
 import { sourceSteps } from '../mirror/sources/index.js';
-import type { Step } from '../mirror/step.js';
 import { imageStep } from './image-step.js';
 import { images, imageSources } from './images.js';
 import { type Suite, suiteIn, suiteModule } from './suite.js';
@@ -34,9 +33,12 @@ export interface BuildCache {
 /** Builds the suite of a version, unless it is there. */
 export async function buildSuite(kubernetes: string, cache: BuildCache): Promise<Suite> {
   const workshop = await openWorkshop(cache.directory);
-  const step = await suiteStep(kubernetes, cache);
-  await workshop.claim(conformanceUser(kubernetes), [step]);
-  return suiteIn(await workshop.output(step));
+  const step = await goModule('conformance-suite', suiteModule(kubernetes), goCache(cache.directory));
+  const user = conformanceUser('suite', kubernetes);
+  await workshop.claim(user, [step]);
+  const suite = suiteIn(await workshop.output(step));
+  await workshop.prune(user, cache.users);
+  return suite;
 }
 
 /** What serves the suite's images: the registry's program, and each repository's image as an image step leaves it. */
@@ -47,7 +49,7 @@ export interface ImageParts {
 
 /** Builds the images of a version's suite and the registry that serves them, unless they are there. */
 export async function buildImages(plan: MirrorPlan, cache: BuildCache): Promise<ImageParts> {
-  const user = conformanceUser(plan.kubernetes);
+  const user = conformanceUser('images', plan.kubernetes);
   const workshop = await openWorkshop(cache.directory);
   const apt = await openApt(cache.directory, (await debianRelease()).codename);
   const sources = await sourceSteps({ ...imageSources(plan), registry: registryModule }, apt, goCache(cache.directory));
@@ -56,15 +58,10 @@ export async function buildImages(plan: MirrorPlan, cache: BuildCache): Promise<
   const steps = Object.entries(images).map(
     ([repository, image]) => [repository, imageStep(repository, image, sources)] as const,
   );
-  const all = [await suiteStep(plan.kubernetes, cache), registry, ...steps.map(([, step]) => step)];
-  await workshop.claim(user, all);
+  await workshop.claim(user, [registry, ...steps.map(([, step]) => step)]);
   const built = new Map<string, string>();
   for (const [repository, step] of steps) built.set(repository, await workshop.output(step));
   const program = `${await workshop.output(registry)}/registry`;
   await workshop.prune(user, cache.users);
   return { registry: program, images: built };
-}
-
-function suiteStep(kubernetes: string, { directory }: BuildCache): Promise<Step> {
-  return goModule('conformance-suite', suiteModule(kubernetes), goCache(directory));
 }

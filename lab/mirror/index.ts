@@ -26,12 +26,16 @@ export function toolDirectory(name: ToolName): string {
 /** Everything that has something built in the cache; see `Workshop.prune`. */
 export function cacheUsers(): string[] {
   const versions = plans.map(({ kubernetes }) => kubernetes);
-  return [...versions, ...versions.map(conformanceUser), ...Object.keys(tools)];
+  const conformance = versions.flatMap((version) => [
+    conformanceUser('suite', version),
+    conformanceUser('images', version),
+  ]);
+  return [...versions, ...conformance, ...Object.keys(tools)];
 }
 
-/** Under what name the conformance tests of a version are in the cache: those of the next patch take their place. */
-export function conformanceUser(kubernetes: string): string {
-  return `conformance-${kubernetes.split('.').slice(0, 2).join('.')}`;
+/** Under what name a part of the conformance tests of a version is in the cache: the next patch takes its place. */
+export function conformanceUser(part: 'suite' | 'images', kubernetes: string): string {
+  return `conformance-${part}-${kubernetes.split('.').slice(0, 2).join('.')}`;
 }
 
 /** `lab mirror`: fills an artifact mirror from Debian's packages and Go's modules. Results go to stdout, progress to stderr. */

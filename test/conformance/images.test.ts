@@ -32,7 +32,8 @@ void test('the programs of the suite are of the version of the cluster, and so a
 
 void test('what the suites have built is kept when a mirror is filled', () => {
   const users = cacheUsers();
-  for (const user of ['v1.37.2', 'conformance-v1.37', 'kube-bench']) assert.ok(users.includes(user), user);
+  for (const user of ['v1.37.2', 'conformance-suite-v1.37', 'conformance-images-v1.37', 'kube-bench'])
+    assert.ok(users.includes(user), user);
 });
 
 void test('a reference is read in its parts', () => {
