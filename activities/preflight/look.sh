@@ -16,6 +16,7 @@ the_host() {
   echo "machine-id $(cat "$root/etc/machine-id" 2>/dev/null)"
   (. "$root/etc/os-release" && echo "like $ID $ID_LIKE")
   ! has apt-get || echo apt
+  ! has openssl || echo openssl
   awk 'NR > 1 { print "swap", $1 }' "$root/proc/swaps" 2>/dev/null
 }
 

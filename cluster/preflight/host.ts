@@ -25,7 +25,7 @@ export function judgeHost(spec: ClusterSpec, host: Host, report: Report): Findin
       ...unfitSystem(spec, report),
       ...fullDisks(host, report),
       ...wrongAddress(host, report),
-      ...(host.roles.includes('node') ? nameServers(report) : []),
+      ...(host.roles.includes('node') ? [...nameServers(report), ...noOpenssl(report)] : []),
     ],
     notes: report.has('swap') ? ['swap is on: what pods keep in memory, Secrets too, may reach the disk'] : [],
   };
@@ -60,6 +60,14 @@ function unfitSystem(spec: ClusterSpec, report: Report): string[] {
     problems.push(`is a system container (${container}) but hostKind is machine; write hostKind: container`);
   }
   return problems;
+}
+
+/** What tells the public half of the key with which the kubelet asks (activities/kubelet-identity.ts). */
+function noOpenssl(report: Report): string[] {
+  if (report.has('openssl')) return [];
+  return [
+    'openssl is missing; it holds a certificate request against the key of its host; install the package openssl',
+  ];
 }
 
 function fullDisks(host: Host, report: Report): string[] {

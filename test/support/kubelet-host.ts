@@ -17,13 +17,14 @@ export class KubeletHost {
 
   private constructor(private readonly root: string) {}
 
-  static async create(t: TestContext): Promise<KubeletHost> {
+  /** @param answer - what `systemctl` does beside */
+  static async create(t: TestContext, answer = ''): Promise<KubeletHost> {
     const host = new KubeletHost(await temporaryDirectory(t));
     await mkdir(join(host.root, 'var/lib/kubelet/pki'), { recursive: true });
     await mkdir(join(host.root, 'etc/kubernetes'), { recursive: true });
     await mkdir(join(host.root, 'bin'));
     const systemctl = join(host.root, 'bin/systemctl');
-    await writeFile(systemctl, `#!/bin/sh\necho "$*" >>${host.root}/systemctl.log\n`);
+    await writeFile(systemctl, `#!/bin/sh\necho "$*" >>${host.root}/systemctl.log\n${answer}\n`);
     await chmod(systemctl, 0o755);
     return host;
   }

@@ -29,6 +29,7 @@ const unfit: readonly (readonly [title: string, host: string, found: Found, prob
   ['a systemd without credentials', 'node01', { systemd: ['245'] }, /has systemd 245; 247 or newer/],
   ['a container that is taken for a machine', 'node01', { container: ['lxc'] }, /write hostKind: container/],
   ['Rocky Linux', 'node01', { like: ['rocky rhel centos fedora'], apt: [] }, /distribution is rocky; Debian or Ubuntu/],
+  ['no openssl', 'node01', { openssl: [] }, /^openssl is missing; .*install the package openssl$/],
   ['a Debian without apt', 'node01', { apt: [] }, /distribution is debian; .* with apt, is needed/],
   [
     'too little space',

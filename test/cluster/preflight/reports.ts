@@ -27,6 +27,7 @@ export function bare(host: string): Record<string, readonly string[]> {
     'machine-id': ['aa'],
     like: ['debian'],
     apt: [''],
+    openssl: [''],
     space: ['/usr/local/bin', '/var/lib/etcd', '/var/lib/containerd', '/var/lib/kubelet'].map(
       (path) => `${path} / 20000 40 90`,
     ),
