@@ -9,6 +9,7 @@ import type { ClusterContext } from './cluster-context.js';
 import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { requireWholeEtcd } from './etcd.js';
+import { requireAllowed } from './power-programs.js';
 import { RemoteError } from './ssh/errors.js';
 
 const POWER_OFF_DEADLINE_MS = 120_000;
@@ -17,7 +18,7 @@ const MOVE_DEADLINE_MS = 180_000;
 
 /** A host is taken away and brought back (seed, S18). */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
-export function drillActivities({ contexts, log }: ActivityDependencies) {
+export function drillActivities({ store, contexts, log }: ActivityDependencies) {
   return {
     /** Contract 7: before a control-plane member is touched, all are healthy. */
     checkControlPlane: activity(log, async ({ signal }, reference: SpecReference) => {
@@ -39,6 +40,8 @@ export function drillActivities({ contexts, log }: ActivityDependencies) {
       if (hostsWithRole(spec, 'control-plane').length < 2) {
         throw new PreconditionError(`${victim.name} cannot be taken away: it is the only master`);
       }
+      // Before it is off, for who knows who is there to switch it on.
+      if (victim.power !== undefined) await requireAllowed(store.powerProgramsFile, victim.name, victim.power.on);
       return { victim: victim.name, holders, changed: 0, note: `${victim.name} holds ${lease}` };
     }),
 
@@ -98,13 +101,16 @@ export function drillActivities({ contexts, log }: ActivityDependencies) {
       return { changed: 0, note: `${others.length} API servers reach pods, Services and webhooks without ${victim}` };
     }),
 
-    /** By the operator's own command where the spec has one; else a person does it. */
+    /** By the operator's own command where the spec has one and the worker may run it; else a person does it. */
     powerOn: activity(log, async ({ signal }, reference: SpecReference, victim: string) => {
       const { spec } = await contexts.get(reference);
       const [program, ...args] = hostByName(spec, victim).power?.on ?? [];
       if (program === undefined) return { byCommand: false, changed: 0, note: 'the spec has no power.on for it' };
+      await requireAllowed(store.powerProgramsFile, victim, [program, ...args]);
       const { exitCode, stderr } = await execa(program, args, {
         cancelSignal: signal,
+        extendEnv: false,
+        env: { PATH: process.env['PATH'] },
         timeout: 100_000,
         reject: false,
         stdin: 'ignore',

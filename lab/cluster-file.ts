@@ -15,12 +15,26 @@ export interface ClusterFileOptions {
   readonly approvals: 'human' | 'inventory';
 }
 
+/** What {@link labPaths} reads, which the worker does not hand on to the programs that it runs. */
+const settings = ['HA_KUBERNETES_LAB', 'HA_KUBERNETES_CACHE', 'XDG_CACHE_HOME'];
+
+/** The command that switches hosts, without what it is to do, by whole paths. */
+function powerCommand(): string[] {
+  const set = settings.flatMap((name) => (process.env[name] === undefined ? [] : [`${name}=${process.env[name]}`]));
+  const program = fileURLToPath(new URL('lab.js', import.meta.url));
+  return [...(set.length === 0 ? [] : ['/usr/bin/env', ...set]), process.execPath, program, 'power'];
+}
+
+/** What a worker has to allow for the cluster files of the lab (power-programs.yaml of its state store). */
+export function powerPrograms(): string {
+  return stringify([[...powerCommand(), 'on']]);
+}
+
 /**
  * A cluster file for the seed's cluster on the lab's hosts: names and networks are the seed's, keys and power commands
  * the lab's. Hosts named `master...` are etcd and control plane, the others nodes.
  */
 export function clusterFile(lab: Inventory, options: ClusterFileOptions): string {
-  const program = fileURLToPath(new URL('lab.js', import.meta.url));
   return stringify({
     name: options.name,
     kubernetes: options.kubernetes,
@@ -38,8 +52,8 @@ export function clusterFile(lab: Inventory, options: ClusterFileOptions): string
         address,
         roles: name.startsWith('master') ? ['etcd', 'control-plane'] : ['node'],
         power: {
-          on: [process.execPath, program, 'power', 'on', name],
-          off: [process.execPath, program, 'power', 'kill', name],
+          on: [...powerCommand(), 'on', name],
+          off: [...powerCommand(), 'kill', name],
         },
       })),
   });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
 import { execa } from 'execa';
-import { clusterFile, type ClusterFileOptions } from './cluster-file.js';
+import { clusterFile, powerPrograms, type ClusterFileOptions } from './cluster-file.js';
 import { LabError } from './errors.js';
 import { type HostRecord, findHost } from './hosts.js';
 import { inventory, labStatus, statusTable } from './inventory.js';
@@ -87,6 +87,13 @@ program
   .addOption(new Option('--approvals <policy>').choices(['human', 'inventory']).default('human'))
   .action(async (options: ClusterFileOptions) => {
     process.stdout.write(clusterFile(await inventory(await ready()), options));
+  });
+
+program
+  .command('power-programs')
+  .description("print what a worker's power-programs.yaml needs for these cluster files")
+  .action(() => {
+    process.stdout.write(powerPrograms());
   });
 
 program

@@ -103,12 +103,14 @@ function unusable(home: string, error: unknown, fix: string): StateStoreError {
 
 class FileStateStore implements StateStore {
   readonly artifactsDirectory: string;
+  readonly powerProgramsFile: string;
 
   constructor(
     private readonly home: string,
     private readonly files: DurableFiles,
   ) {
     this.artifactsDirectory = join(home, 'artifacts');
+    this.powerProgramsFile = join(home, 'power-programs.yaml');
   }
 
   async cluster(name: string): Promise<ClusterStore> {

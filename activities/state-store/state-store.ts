@@ -5,6 +5,8 @@
 export interface StateStore {
   /** Directory of downloaded artifacts, shared by all clusters. */
   readonly artifactsDirectory: string;
+  /** Lists the programs that a cluster file may have this worker run; it need not exist. See requireAllowed. */
+  readonly powerProgramsFile: string;
   /** The part of the store that belongs to one cluster; created when missing. */
   cluster(name: string): Promise<ClusterStore>;
 }

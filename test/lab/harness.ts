@@ -211,6 +211,8 @@ export class LabRun {
       for (const listener of this.listeners) listener(line);
     });
     await untilReady(this.worker);
+    const { stdout } = await must(lab(['power-programs']));
+    await writeFile(join(this.home, 'power-programs.yaml'), stdout, { mode: 0o600 });
   }
 
   /** Stops the worker as an operator does, and returns its exit code; null if it had to be killed. */

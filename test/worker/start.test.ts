@@ -33,7 +33,7 @@ test('a worker whose state store is open to others does not use it', async (t) =
   await mkdir(path, { mode: 0o755 });
   const { exitCode, stderr } = await start(path);
   assert.equal(exitCode, 1);
-  assert.match(stderr, /^error: state store .* has mode 0755, .*: run chmod 0700/);
+  assert.match(stderr, /^error: state store: .* has mode 0755, .*: run chmod 0700/);
 });
 
 test('a worker whose state store is a file says so', async (t) => {
@@ -41,7 +41,10 @@ test('a worker whose state store is a file says so', async (t) => {
   await writeFile(path, '', { mode: 0o600 });
   const { exitCode, stderr } = await start(path);
   assert.equal(exitCode, 1);
-  assert.match(stderr, /^error: state store .* is not a directory: point HA_KUBERNETES_HOME to a directory$/);
+  assert.match(
+    stderr,
+    /^error: state store .* is not a directory: point HA_KUBERNETES_HOME to a directory itself, not to a link$/,
+  );
 });
 
 test('a worker without a Temporal server ends with what to start', async (t) => {
