@@ -42,16 +42,21 @@ export function removalActivities({ contexts, log }: ActivityDependencies) {
       log,
       async ({ signal, progress }, reference: SpecReference, name: string, { deleteData, stamp }: RemovalChoice) => {
         const context = await contexts.get(reference);
-        const { changed, kept } = await removeHostState(context.host(name), await states(context, name, signal), {
-          journal: context.journal,
-          deleteData,
-          stamp,
-          signal,
-          onProgress: progress,
-        });
-        log.info({ host: name, changed, kept }, 'the cluster was removed from a host');
+        const { changed, kept, unknown } = await removeHostState(
+          context.host(name),
+          await states(context, name, signal),
+          {
+            journal: context.journal,
+            deleteData,
+            stamp,
+            signal,
+            onProgress: progress,
+          },
+        );
+        log.info({ host: name, changed, kept, unknown }, 'the cluster was removed from a host');
         const aside = kept.map((path) => `; data is kept in ${path}`).join('');
-        return { changed, kept, note: changed === 0 ? 'nothing to undo' : `${changed} things undone${aside}` };
+        const left = unknown.length === 0 ? '' : `; ${notUnderstood(unknown)}`;
+        return { changed, kept, note: (changed === 0 ? 'nothing to undo' : `${changed} things undone${aside}`) + left };
       },
     ),
 
@@ -68,6 +73,12 @@ async function inspect(context: ClusterContext, name: string, signal: AbortSigna
   const { cluster } = await readJournal(context.host(name), context.journal, { signal });
   const problems = judgeRemoval(context.spec, new Report(stdout), await authorityDigests(context.store.pki), cluster);
   return { host: name, problems, notes: [cluster === undefined ? 'nothing to undo' : `part of ${cluster}`] };
+}
+
+/** For a person, who may want to look at what these lines are about. */
+function notUnderstood(lines: readonly string[]): string {
+  const [first = ''] = lines;
+  return `${lines.length} line(s) of the host's journal are not understood and were left alone, the first is ${JSON.stringify(first.slice(0, 200))}`;
 }
 
 /** Every component's description: a host may have had roles that it has no more. */

@@ -37,19 +37,58 @@ export function encodeName(name: string): string {
   return encodeURIComponent(name).replaceAll('%2F', '/');
 }
 
+/** What a name of each kind is. Whatever else stands there was written by nobody of us, and is not acted upon. */
+const isPath = (name: string): boolean => /^(\/[^/\0]+)+$/.test(name) && !/\/\.{1,2}(\/|$)/.test(name);
+/** Never a directory of the root, which every host has. */
+const isOwnPath = (name: string): boolean => isPath(name) && name.lastIndexOf('/') > 0;
+const isWord = (name: string): boolean => /^[\w@][\w@.:+\\~-]*$/.test(name);
+const isSetting = (name: string): boolean => /^\w[\w./-]*$/.test(name) && !name.split('/').includes('..');
+const names: Readonly<Record<UndoKind, (name: string) => boolean>> = {
+  file: isOwnPath,
+  block: isOwnPath,
+  path: isOwnPath,
+  parent: isPath,
+  owner: isPath,
+  sysctl: isSetting,
+  module: isWord,
+  account: isWord,
+  package: isWord,
+  unit: isWord,
+};
+
+export interface ParsedJournal {
+  /** The first of each kind and name. */
+  readonly records: readonly UndoRecord[];
+  /** Whole lines that say nothing that a deployer would have written; they are told, and left alone. */
+  readonly unknown: readonly string[];
+}
+
 /**
- * The records of a journal, the first of each kind and name. A line without its end was being written when the host
- * died; what it was about had not been changed yet.
+ * Reads a journal. A line without its end was being written when the host died; what it was about had not been changed
+ * yet.
  */
-export function parseJournal(text: string): UndoRecord[] {
+export function parseJournal(text: string): ParsedJournal {
   const records = new Map<string, UndoRecord>();
+  const unknown: string[] = [];
   for (const line of text.split('\n')) {
-    const [, kind, name, fact] = /^([a-z]+) (\S+) (.*) \.$/.exec(line) ?? [];
-    if (kind === undefined || name === undefined || fact === undefined) continue;
-    const key = `${kind} ${name}`;
-    if (!records.has(key)) records.set(key, { kind: kind as UndoKind, name: decodeURIComponent(name), fact });
+    if (!line.endsWith(' .')) continue;
+    const record = parseRecord(line);
+    if (record === undefined) unknown.push(line);
+    else if (!records.has(`${record.kind} ${record.name}`)) records.set(`${record.kind} ${record.name}`, record);
   }
-  return [...records.values()];
+  return { records: [...records.values()], unknown };
+}
+
+function parseRecord(line: string): UndoRecord | undefined {
+  const [, kind = '', word = '', fact = ''] = /^([a-z]+) (\S+) (.*) \.$/.exec(line) ?? [];
+  if (!Object.hasOwn(names, kind)) return undefined;
+  try {
+    const name = decodeURIComponent(word);
+    return names[kind as UndoKind](name) ? { kind: kind as UndoKind, name, fact } : undefined;
+  } catch {
+    // "%" that encodes nothing.
+    return undefined;
+  }
 }
 
 /** A file, and whether a copy of what it was is in the journal. */

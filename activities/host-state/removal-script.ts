@@ -9,6 +9,7 @@ journal() {
   [ ! -d "$1.done" ] && [ ! -d ${SPOOL} ] || echo 'leftover'
   [ ! -d "$2" ] || echo 'kept'
   for data in "$3"/*; do [ ! -e "$data" ] || echo "aside $data"; done
+  echo 'records'
   cat "$1/records" 2>/dev/null
   # Its last line may have been cut off.
   printf '\nfinish\n'

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { HostState } from '../../cluster/desired-state.js';
-import { parseJournal, planRemoval, type Removal, type UndoRecord } from '../../cluster/undo.js';
+import { parseJournal, planRemoval, type ParsedJournal, type Removal } from '../../cluster/undo.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { PERMANENT_EXIT_CODE, RemoteError } from '../ssh/errors.js';
 import { STOP_TIMEOUT_SECONDS } from './apply.js';
@@ -10,10 +10,9 @@ import { call, script, SPOOL, temporaryPath } from './shell.js';
 import type { UndoJournal } from './undo-journal.js';
 
 /** What a host says about how it came to be what it is. */
-export interface JournalState {
+export interface JournalState extends ParsedJournal {
   /** The cluster that changed the host; undefined where none has. */
   readonly cluster: string | undefined;
-  readonly records: readonly UndoRecord[];
   /** A removal was killed after it had done everything but tidy up, or an apply before it had changed anything. */
   readonly leftover: boolean;
   /** Data of this cluster has been put aside, by this removal or an earlier one. */
@@ -37,6 +36,8 @@ export interface RemovalResult {
   readonly changed: number;
   /** Where data was put, on the host. */
   readonly kept: readonly string[];
+  /** Lines of the journal that say nothing that can be undone. */
+  readonly unknown: readonly string[];
 }
 
 const READ_TIMEOUT_MS = 30_000;
@@ -63,12 +64,13 @@ export async function readJournal(
     maxOutputBytes: MAX_JOURNAL_BYTES,
     signal,
   });
-  const lines = stdout.split('\n');
-  if (!lines.includes('finish')) throw new Error('the journal of the host is cut off');
+  const [head = '', records = ''] = stdout.split(/^records\n/m, 2);
+  if (!records.endsWith('\nfinish\n')) throw new Error('the journal of the host is cut off');
+  const lines = head.split('\n');
   const named = lines.find((line) => line.startsWith('cluster '))?.slice('cluster '.length);
   return {
     cluster: named ?? (lines.includes('journal') ? journal.cluster : undefined),
-    records: parseJournal(stdout),
+    ...parseJournal(records),
     leftover: lines.includes('leftover'),
     kept: lines.includes('kept'),
     aside: lines.filter((line) => line.startsWith('aside ')).map((line) => line.slice('aside '.length)),
@@ -91,7 +93,7 @@ export async function removeHostState(
   const found = await readJournal(host, journal, options);
   if (found.cluster !== undefined && found.cluster !== journal.cluster) throw foreign(host, found.cluster, journal);
   const deletes = deleteData && found.kept;
-  if (found.cluster === undefined && !found.leftover && !deletes) return { changed: 0, kept: found.aside };
+  if (found.cluster === undefined && !found.leftover && !deletes) return { changed: 0, kept: found.aside, unknown: [] };
   const plan = planRemoval(found.records, states);
   const aside = posix.join(keptDirectory(journal), stamp);
   const calls = [
@@ -113,7 +115,7 @@ export async function removeHostState(
     ...(options.onProgress !== undefined && { onStdoutLine: options.onProgress }),
   });
   const { aside: kept } = await readJournal(host, journal, options);
-  return { changed: found.records.length + (deletes ? 1 : 0), kept };
+  return { changed: found.records.length + (deletes ? 1 : 0), kept, unknown: found.unknown };
 }
 
 function foreign(host: RemoteHost, cluster: string, journal: UndoJournal): RemoteError {

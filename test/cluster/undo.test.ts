@@ -10,14 +10,16 @@ const unit = (name: string, cleanup: string): HostState => ({
   traces: { ...noTraces, cleanups: [{ title: cleanup, command: 'true' }] },
 });
 const plan = (journal: string, ...states: HostState[]): ReturnType<typeof planRemoval> =>
-  planRemoval(parseJournal(journal), states);
+  planRemoval(parseJournal(journal).records, states);
 
 test('a name comes out of the journal as it went in, whatever it holds', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (name) => {
+    fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (part) => {
+      fc.pre(!/[/\0]/.test(part) && part !== '.' && part !== '..');
+      const name = `/etc/${part}`;
       assert.match(encodeName(name), /^[!-~]+$/);
       const expected: UndoRecord = { kind: 'file', name, fact: 'absent' };
-      assert.deepEqual(parseJournal(`file ${encodeName(name)} absent .\n`), [expected]);
+      assert.deepEqual(parseJournal(`file ${encodeName(name)} absent .\n`).records, [expected]);
     }),
   );
 });
@@ -31,9 +33,38 @@ test('of two records of one thing the first counts', () => {
 });
 
 test('a line that was cut off, in the middle or at the end, is no record', () => {
-  assert.deepEqual(parseJournal('file /etc/a abs\n\nfile /etc/b absent .\nfile /etc/c absent'), [
-    { kind: 'file', name: '/etc/b', fact: 'absent' },
-  ]);
+  assert.deepEqual(parseJournal('file /etc/a abs\n\nfile /etc/b absent .\nfile /etc/c absent'), {
+    records: [{ kind: 'file', name: '/etc/b', fact: 'absent' }],
+    unknown: [],
+  });
+});
+
+test('a line that nobody of us wrote is told, and nothing is done about it', () => {
+  const lines = [
+    'file /etc/50% absent .',
+    'file /etc/%E0%A4%A absent .',
+    'path / absent .',
+    'path /etc absent .',
+    'path /var/.. absent .',
+    'path /var/lib/../../etc absent .',
+    'path /var//lib absent .',
+    'path var/lib absent .',
+    'file /etc/a%00b copied .',
+    'parent / absent .',
+    'owner %2F..%2F.. 755 root:root .',
+    'unit --root=/tmp - inactive .',
+    'package -- absent .',
+    'account ../root - .',
+    'sysctl ../../etc/passwd 1 .',
+    'module a/b absent .',
+    'unknown x y .',
+    'constructor x y .',
+    ' .',
+    '\u001b[2J . .',
+  ];
+  const { records, unknown } = parseJournal(`${lines.join('\n')}\nfile /etc/a absent .\n`);
+  assert.deepEqual(records, [{ kind: 'file', name: '/etc/a', fact: 'absent' }]);
+  assert.deepEqual(unknown, lines);
 });
 
 test('units stop in the opposite order of their start, ones that nobody describes any more first', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import {
+  appendFile,
   chmod,
   lstat,
   mkdir,
@@ -145,7 +146,7 @@ test('a removal takes away what was made, gives back what was replaced, and a se
     assert.deepEqual(kept, []);
     assert.equal(disk.look(), before);
     assert.ok(!existsSync(join(disk.journal.directory, '..')), 'the journal and its directory are gone');
-    assert.deepEqual(await disk.remove([state]), { changed: 0, kept: [] });
+    assert.deepEqual(await disk.remove([state]), { changed: 0, kept: [], unknown: [] });
   }));
 
 test('what an earlier apply replaced is what comes back, not what the last one replaced', () =>
@@ -275,7 +276,7 @@ test('data is put aside under one name however often the removal is tried, and d
     assert.deepEqual(kept, [place]);
     assert.equal(await readFile(join(place, 'member/db'), 'utf8'), 'precious');
     assert.equal(disk.look(), before);
-    assert.deepEqual(await disk.remove([state], false, 'two'), { changed: 0, kept: [] });
+    assert.deepEqual(await disk.remove([state], false, 'two'), { changed: 0, kept: [], unknown: [] });
 
     await deployed();
     await disk.remove([state], true, 'three');
@@ -322,7 +323,7 @@ test('a removal that is killed anywhere is finished by the next one', () =>
 test('a removal that is killed when only tidying up was left is finished, too, and changed nothing', () =>
   onDisk(async (disk) => {
     await mkdir(`${disk.journal.directory}.done`, { recursive: true });
-    assert.deepEqual(await disk.remove(), { changed: 0, kept: [] });
+    assert.deepEqual(await disk.remove(), { changed: 0, kept: [], unknown: [] });
     assert.ok(!existsSync(join(disk.journal.directory, '..')));
   }));
 
@@ -424,4 +425,15 @@ test('a symbolic link that was replaced is a link again', () =>
     assert.ok((await lstat(disk.path('link'))).isFile());
     await disk.remove();
     assert.equal(await readlink(disk.path('link')), 'target');
+  }));
+
+test('lines of a journal that nobody of us wrote do not stop a removal, and are told', () =>
+  onDisk(async (disk) => {
+    const before = disk.look();
+    await disk.apply({ files: [disk.text('etc/new', 'ours')] });
+    await appendFile(join(disk.journal.directory, 'records'), 'file /etc/50% absent .\npath / absent .\nfile /etc/cu');
+    const { changed, unknown } = await disk.remove();
+    assert.ok(changed > 0);
+    assert.deepEqual(unknown, ['file /etc/50% absent .', 'path / absent .']);
+    assert.equal(disk.look(), before);
   }));
