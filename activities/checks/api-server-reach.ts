@@ -1,5 +1,6 @@
-import { CoreV1Api, KubernetesObjectApi } from '@kubernetes/client-node';
+import { CoreV1Api } from '@kubernetes/client-node';
 import type { KubernetesApi } from '../kubernetes/kubernetes-api.js';
+import { objects } from '../kubernetes/objects.js';
 import { APPLICATION, HTTP_PORT, NAMESPACE, WEBHOOK_LABEL } from './application.js';
 import { check, execute, type Check } from './check.js';
 import type { RunningApplication } from './running-application.js';
@@ -68,9 +69,7 @@ async function webhookRefuses(server: KubernetesApi): Promise<string | undefined
     metadata: { namespace: NAMESPACE, name: 'refused', labels: WEBHOOK_LABEL },
   };
   try {
-    await server.request('ask the webhook', (config) =>
-      KubernetesObjectApi.makeApiClient(config).create(object, undefined, 'All'),
-    );
+    await server.request('ask the webhook', (config) => objects(config).create(object, undefined, 'All'));
   } catch (error) {
     if (error instanceof Error && error.message.includes(REFUSAL)) return undefined;
     throw error;

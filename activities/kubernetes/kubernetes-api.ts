@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   CustomObjectsApi,
   KubeConfig,
-  KubernetesObjectApi,
   Observable,
   PatchStrategy,
   type KubernetesObject,
@@ -11,6 +10,7 @@ import {
 } from '@kubernetes/client-node';
 import { FIELD_MANAGER, type Manifest } from '../../cluster/addons/manifest.js';
 import { isNotFound, KubernetesError, statusOf, toKubernetesError } from './kubernetes-error.js';
+import { objects } from './objects.js';
 
 /** A living API server answers in milliseconds; a host without power never does. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -97,7 +97,7 @@ export class KubernetesApi {
 
   private async patch(manifest: Manifest, dryRun: 'All' | undefined): Promise<KubernetesObject> {
     return this.request(`apply ${describe(manifest)}`, (config) =>
-      KubernetesObjectApi.makeApiClient(config).patch(
+      objects(config).patch(
         manifest as KubernetesObject,
         undefined,
         dryRun,
@@ -114,7 +114,7 @@ export class KubernetesApi {
       `write ${object.kind ?? ''} ${object.metadata?.namespace ?? ''}/${object.metadata?.name ?? ''}`,
       async (config) => {
         try {
-          await KubernetesObjectApi.makeApiClient(config).replace(object);
+          await objects(config).replace(object);
         } catch (error) {
           if (!isNotFound(error) && statusOf(error) !== 409) throw error;
         }
@@ -128,9 +128,7 @@ export class KubernetesApi {
   ): Promise<T | undefined> {
     return this.request(`read ${describe(object)}`, async (config) => {
       try {
-        return await KubernetesObjectApi.makeApiClient(config).read<T>(
-          object as KubernetesObject as T & { metadata: { name: string } },
-        );
+        return await objects(config).read<T>(object as KubernetesObject as T & { metadata: { name: string } });
       } catch (error) {
         if (isNotFound(error)) return undefined;
         throw error;
@@ -146,13 +144,7 @@ export class KubernetesApi {
   ): Promise<T[]> {
     const unsaid = undefined;
     const list = await this.request(`list ${kind}`, (config) =>
-      KubernetesObjectApi.makeApiClient(config).list(
-        apiVersion,
-        kind,
-        namespace,
-        ...([unsaid, unsaid, unsaid, unsaid] as const),
-        label,
-      ),
+      objects(config).list(apiVersion, kind, namespace, ...([unsaid, unsaid, unsaid, unsaid] as const), label),
     );
     // The items of a list do not say what they are.
     return list.items.map((item) => ({ ...item, apiVersion, kind })) as T[];
@@ -201,14 +193,7 @@ export class KubernetesApi {
   async remove(object: Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'>): Promise<void> {
     await this.request(`delete ${describe(object)}`, async (config) => {
       try {
-        await KubernetesObjectApi.makeApiClient(config).delete(
-          object,
-          undefined,
-          undefined,
-          undefined,
-          undefined,
-          'Background',
-        );
+        await objects(config).delete(object, undefined, undefined, undefined, undefined, 'Background');
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }
