@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { LabRun, type Outcome } from './harness.js';
+import { everyHostReboots } from './reboot.js';
 import { commandLines, exposedSecretFiles, openToOthers, SecretScanner } from './secret-scanner.js';
 
 /** One full story on real hosts: deploy, again, join, drill, and what must be refused. The tests build on each other. */
@@ -163,6 +164,8 @@ export function deploymentStory(kubernetes: string, moreTests: (run: () => LabRu
       assert.deepEqual(drill.nodesNotReady, []);
     },
   );
+
+  everyHostReboots(() => run, [...masters, ...nodes, 'node03'], [...nodes, 'node03']);
 
   test(
     'no key and no token is in histories, logs, errors, command lines or files of others',
