@@ -13,10 +13,13 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 export const shownRequest = z.object({
   node: z.string().max(63),
   purpose: z.enum(['client', 'serving']),
-  /** A name of an object (kubernetes.io, "Object Names and IDs"): it becomes a part of a URL. */
+  /**
+   * A name that is a segment of a path, as the API server takes it for requests: a kubelet names its own by a digest in
+   * base64url (kubernetes.io, "Object Names and IDs", "Path Segment Names").
+   */
   name: z
     .string()
-    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i)
+    .regex(/^(?!\.{1,2}$)[^/%\p{C}]+$/u)
     .max(253),
   csrSha256: digest,
 });

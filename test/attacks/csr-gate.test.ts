@@ -34,7 +34,12 @@ const bootstrapper = 'system:bootstrap:zzzzzz';
 /** The kubelet of node01 asks. */
 async function kubeletAsks(gate: Gate, sent: Partial<SentRequest> = {}, keys = ecKeys()): Promise<void> {
   await gate.host.waitsWith(keys);
-  gate.server.create({ name: 'node-csr-honest', username: gate.token, request: certificateRequest({ keys }), ...sent });
+  gate.server.create({
+    name: 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0',
+    username: gate.token,
+    request: certificateRequest({ keys }),
+    ...sent,
+  });
 }
 
 /** Makes node01 a member: with a client certificate as Kubernetes would sign it. */
@@ -74,11 +79,11 @@ test('the request of the kubelet is shown with all that a statement about it has
   await kubeletAsks(gate, {}, keys);
   const { csrSha256, keySha256, uid, ...rest } = await gate.shown();
   assert.match(`${csrSha256} ${keySha256}`, /^[0-9a-f]{64} [0-9a-f]{64}$/);
-  assert.equal(uid, gate.server.csr('node-csr-honest')?.metadata?.uid);
+  assert.equal(uid, gate.server.csr('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0')?.metadata?.uid);
   assert.deepEqual(rest, {
     node: 'node01',
     purpose: 'client',
-    name: 'node-csr-honest',
+    name: 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0',
     requester: gate.token,
     signer: 'kubernetes.io/kube-apiserver-client-kubelet',
     subject: 'CN=system:node:node01, O=system:nodes',
@@ -87,7 +92,7 @@ test('the request of the kubelet is shown with all that a statement about it has
     key: 'EC 256',
   });
   await gate.approve(await gate.shown());
-  assert.equal(gate.server.decisionOn('node-csr-honest'), 'Approved: by ada');
+  assert.equal(gate.server.decisionOn('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0'), 'Approved: by ada');
 });
 
 test('no private key leaves the host', async (t) => {
@@ -121,7 +126,7 @@ for (const [title, poison] of poisons) {
     const gate = await openGate(t);
     await kubeletAsks(gate, { at: 1 });
     gate.server.create({ name: 'poison', username: bootstrapper, request: poison(certificateRequest()), at: 2 });
-    assert.equal((await gate.shown()).name, 'node-csr-honest');
+    assert.equal((await gate.shown()).name, 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0');
     assert.equal(gate.server.decisionOn('poison'), 'undecided', 'what a stranger asks is not our business');
     assert.ok(!gate.server.asked.some((path) => path.endsWith('/poison')), 'it is not even read');
   });
@@ -130,7 +135,7 @@ for (const [title, poison] of poisons) {
     const gate = await openGate(t);
     await kubeletAsks(gate, { at: 1 });
     gate.server.create({ name: 'poison', username: gate.token, request: poison(certificateRequest()), at: 2 });
-    assert.equal((await gate.shown()).name, 'node-csr-honest');
+    assert.equal((await gate.shown()).name, 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0');
     assert.match(
       gate.server.decisionOn('poison'),
       /^Denied: by inventory: (the certificate signing request|it has \d+ bytes)/,
@@ -149,7 +154,7 @@ test('what one look reads is bounded, however much there is', async (t) => {
   for (let count = 0; count < 5_000; count += 1) {
     gate.server.create({ name: `flood-${count}`, username: bootstrapper, request: large });
   }
-  assert.equal((await gate.shown()).name, 'node-csr-honest');
+  assert.equal((await gate.shown()).name, 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0');
   assert.equal(gate.server.asked.filter((path) => /requests\/[^/]+$/.test(path)).length, 1);
 });
 
@@ -166,7 +171,8 @@ test('two keys that ask with one token are both denied, and the join ends with t
     const found = await gate.perform('awaitCertificateRequest', gate.reference, 'node01');
     assert.equal(found.state, 'token-abused');
     assert.match(JSON.stringify(found), /the bootstrap token of node01 is abused: it was used for 2 keys/);
-    for (const name of ['thief', 'node-csr-honest']) assert.match(gate.server.decisionOn(name), /^Denied/);
+    for (const name of ['thief', 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0'])
+      assert.match(gate.server.decisionOn(name), /^Denied/);
   }
 });
 
@@ -209,7 +215,10 @@ test('a kubelet that asks again with the same key is let in', async (t) => {
   await kubeletAsks(gate, { at: 1 }, keys);
   await kubeletAsks(gate, { name: 'node-csr-again', at: 2 }, keys);
   assert.equal((await gate.shown()).name, 'node-csr-again');
-  assert.match(gate.server.decisionOn('node-csr-honest'), /a newer request of the same kubelet/);
+  assert.match(
+    gate.server.decisionOn('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0'),
+    /a newer request of the same kubelet/,
+  );
 });
 
 test("a kubelet's own request that an earlier run denied goes away, so that it asks again", async (t) => {
@@ -217,9 +226,9 @@ test("a kubelet's own request that an earlier run denied goes away, so that it a
   await kubeletAsks(gate, { conditions: [{ type: 'Denied', status: 'True' }] });
   const asksAgain = gate.shown();
   const deadline = Date.now() + 10_000;
-  while (gate.server.csr('node-csr-honest') !== undefined && Date.now() < deadline)
+  while (gate.server.csr('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0') !== undefined && Date.now() < deadline)
     await new Promise((r) => setTimeout(r, 20));
-  assert.equal(gate.server.csr('node-csr-honest'), undefined);
+  assert.equal(gate.server.csr('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0'), undefined);
   await kubeletAsks(gate, { name: 'node-csr-new' });
   assert.equal((await asksAgain).name, 'node-csr-new');
   assert.match(await gate.host.systemctlCalls(), /restart kubelet/);
@@ -295,8 +304,8 @@ for (const [title, forged, why] of forgeries) {
       request: certificateRequest({ keys }),
       ...forged(keys),
     });
-    await kubeletAsks(gate, { name: 'node-csr-honest', at: 1 }, keys);
-    assert.equal((await gate.shown()).name, 'node-csr-honest');
+    await kubeletAsks(gate, { name: 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0', at: 1 }, keys);
+    assert.equal((await gate.shown()).name, 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0');
     assert.match(gate.server.decisionOn('forged'), /^Denied: by inventory/);
     assert.match(gate.server.decisionOn('forged'), why);
   });
@@ -400,9 +409,12 @@ for (const [title, change] of replaced) {
     const shown = await gate.shown();
     gate.server.create({ name: shown.name, username: gate.token, request, ...change });
     const { message, nonRetryable } = await refusalOf(gate.approve(shown));
-    assert.equal(message, 'the request node-csr-honest is not the one that was decided about');
+    assert.equal(
+      message,
+      'the request node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0 is not the one that was decided about',
+    );
     assert.equal(nonRetryable, true);
-    assert.equal(gate.server.decisionOn('node-csr-honest'), 'undecided');
+    assert.equal(gate.server.decisionOn('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0'), 'undecided');
   });
 }
 
@@ -415,7 +427,7 @@ test('a request that is replaced between the last look and the write is not appr
   const { message, nonRetryable } = await refusalOf(gate.approve(shown));
   assert.match(message, /409/);
   assert.notEqual(nonRetryable, true, 'the next attempt looks again');
-  assert.equal(gate.server.decisionOn('node-csr-honest'), 'undecided');
+  assert.equal(gate.server.decisionOn('node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0'), 'undecided');
 });
 
 /** What somebody who can schedule activities asks for, with a digest that is right. */
