@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
+import { WorkflowUpdateRPCTimeoutOrCancelledError, type Client } from '@temporalio/client';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { clusterWorkflowId, decideCsrUpdate } from '../workflows/messages.js';
 import { askAtTerminal } from './confirm.js';
@@ -83,7 +83,10 @@ export async function decide(
     const reply = await client
       .withDeadline(Date.now() + ANSWER_MS, () => handle.executeUpdate(decideCsrUpdate, { args: [said] }))
       .catch((error: unknown) => {
-        throw explain(error, cluster);
+        if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw explain(error, cluster);
+        throw new UserError(
+          `no worker has answered within ${ANSWER_MS / 1000} s; whether it was decided, start-workflow status --cluster ${cluster} says once one runs (npm run worker)`,
+        );
       });
     if (!reply.accepted) throw new UserError(`nothing was decided: ${reply.why}`);
     process.stdout.write(

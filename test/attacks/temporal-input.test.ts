@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { pino } from 'pino';
+import { activity } from '../../activities/activity.js';
 import { removalActivities } from '../../activities/removal.js';
+import { RemoteError } from '../../activities/ssh/errors.js';
 import { ask, decide, KEPT, noApprovals, type ApprovalState } from '../../workflows/approvals.js';
 import { clusterWorkflowId, nodeWorkflowId } from '../../workflows/messages.js';
 import { readSteering } from '../../workflows/steering.js';
@@ -251,5 +254,22 @@ test('a removal takes no path for the name of what it puts aside, and looks at n
     const { message, nonRetryable } = await refusalOf(performed);
     assert.match(message, /an argument that no workflow of ours gives: stamp/);
     assert.equal(nonRetryable, true);
+  }
+});
+
+test('what a host says at any length is short in the history, whether the activity succeeds or fails', async () => {
+  const long = 'x'.repeat(900_000);
+  const log = pino({ level: 'silent' });
+  const says = activity(log, () => Promise.resolve({ note: long, inspections: [{ problems: [long, long] }] }));
+  const said = await new MockActivityEnvironment().run(says);
+  assert.ok(JSON.stringify(said).length < 1_000);
+  const errors = [
+    new RemoteError({ host: 'node01', kind: 'exit', reason: `apply failed: ${long}`, output: long, exitCode: 1 }),
+    new Error(long),
+  ];
+  for (const error of errors) {
+    const fails = activity(log, () => Promise.reject(error));
+    const { message } = await refusalOf(new MockActivityEnvironment().run(fails));
+    assert.ok(message.length <= 1_100, `${message.length} characters`);
   }
 });
