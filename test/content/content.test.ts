@@ -82,7 +82,7 @@ test('a kubeconfig holds all that its user needs, and is the same at every call'
   const decode = (data: string | undefined): Buffer => Buffer.from(data ?? '', 'base64');
   const user = config.getCurrentUser();
   const certificate = new X509Certificate(decode(user?.certData));
-  assert.equal(certificate.subject, 'O=system:masters\nCN=kubernetes-admin');
+  assert.equal(certificate.subject, 'O=ha-kubernetes:cluster-admins\nCN=kubernetes-admin');
   assert.equal(certificate.publicKey.equals(createPublicKey(decode(user?.keyData))), true);
   assert.ok(certificate.checkIssued(new X509Certificate(decode(config.getCurrentCluster()?.caData))));
 });
