@@ -43,6 +43,20 @@ export default tseslint.config(
     },
   },
   {
+    // What people see passes one function (cluster/shown.ts).
+    files: ['client/**/*.ts'],
+    ignores: ['client/output.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "MemberExpression[property.name='write'][object.property.name=/^std(out|err)$/]",
+          message: 'use print, tell or writeJson of client/output.ts',
+        },
+      ],
+    },
+  },
+  {
     // Workflow code runs in Temporal's deterministic sandbox; the domain is pure.
     files: ['workflows/**/*.ts', 'cluster/**/*.ts'],
     rules: {

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { decide, list, show } from './certificate-requests.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
+import { commanderOutput } from './output.js';
 import { operator } from './temporal.js';
 
 const cluster = (): Option => new Option('--cluster <name>', 'name of the cluster').makeOptionMandatory();
@@ -19,6 +20,7 @@ const program = new Command('approve-csr')
     'Decides about the certificate requests of nodes that join; a decision is about the one request that was shown.',
   )
   .showHelpAfterError('(add --help for the options)')
+  .configureOutput(commanderOutput)
   .exitOverride(exitOnWrongUse);
 
 program

@@ -2,7 +2,7 @@ import type { HostAudit } from '../cluster/benchmark.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import type { auditCluster } from '../workflows/index.js';
 import { look } from './look.js';
-import { writeJson } from './output.js';
+import { print, writeJson } from './output.js';
 
 /**
  * Checks every host against the CIS benchmark and shows what was found.
@@ -12,7 +12,7 @@ import { writeJson } from './output.js';
 export async function audit(spec: ClusterSpec, json: string | true | undefined): Promise<void> {
   const audits = await look<typeof auditCluster>(spec, 'auditCluster', 'audit');
   await writeJson(json, audits);
-  if (json !== true) process.stdout.write(`${auditLines(audits).join('\n')}\n`);
+  if (json !== true) print(...auditLines(audits));
   const failed = audits.reduce((sum, { failed }) => sum + failed.length, 0);
   if (failed > 0) throw new Error(`${failed} check(s) of the benchmark failed`);
 }

@@ -4,7 +4,7 @@ import type { CertificateRequest } from '../cluster/certificate-request.js';
 import { clusterWorkflowId, decideCsrUpdate } from '../workflows/messages.js';
 import { askAtTerminal } from './confirm.js';
 import { UserError } from './errors.js';
-import { writeJson } from './output.js';
+import { print, tell, writeJson } from './output.js';
 import { wholeStatus, type WholeStatus } from './run-status.js';
 import { explain, withTemporal } from './temporal.js';
 
@@ -19,9 +19,9 @@ export async function list(cluster: string, json: true | undefined): Promise<voi
   await withTemporal(async (client) => {
     const { approvals } = await look(client, cluster);
     if (json === true) return writeJson(true, approvals.pending);
-    if (approvals.pending.length === 0) process.stdout.write('no request waits\n');
+    if (approvals.pending.length === 0) print('no request waits');
     for (const { node, csrSha256, requester } of approvals.pending) {
-      process.stdout.write(`${node}  ${csrSha256}  requested by ${requester}\n`);
+      print(`${node}  ${csrSha256}  requested by ${requester}`);
     }
   });
 }
@@ -34,7 +34,7 @@ export async function show(
   await withTemporal(async (client) => {
     const request = await waitForRequest(client, cluster, node, wait);
     if (json === true) return writeJson(true, request);
-    process.stdout.write(shown(request));
+    print(requestText(request));
   });
 }
 
@@ -73,7 +73,7 @@ export async function decide(
       );
     }
     if (sha256 === undefined) {
-      process.stderr.write(shown(request));
+      tell(requestText(request));
       const answer = await askAtTerminal(`Type ${decision} to ${decision} this request: `);
       if (answer !== decision) throw new UserError(`"${answer}" was typed; nothing was decided`);
     }
@@ -89,18 +89,15 @@ export async function decide(
         );
       });
     if (!reply.accepted) throw new UserError(`nothing was decided: ${reply.why}`);
-    process.stdout.write(
-      `${decision === 'approve' ? 'approved' : 'denied'} ${node} (${csrSha256.slice(0, 12)}) as ${approver}\n`,
-    );
+    print(`${decision === 'approve' ? 'approved' : 'denied'} ${node} (${csrSha256.slice(0, 12)}) as ${approver}`);
   });
 }
 
-function shown({ usages, names, ...request }: CertificateRequest): string {
+function requestText({ usages, names, ...request }: CertificateRequest): string {
   const rows: Record<string, string> = { ...request, usages: usages.join(', '), names: names.join(', ') || 'none' };
   return [
     ...Object.entries(rows).map(([name, value]) => `${name.padEnd(10)} ${value}`),
     `the key that waits on ${request.node} is this one; requester, signer, subject, usages and names are as the cluster file says`,
-    '',
   ].join('\n');
 }
 

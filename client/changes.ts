@@ -12,7 +12,7 @@ import type * as workflows from '../workflows/index.js';
 import { clusterWorkflowId, TASK_QUEUE, type DeployInput } from '../workflows/messages.js';
 import { auditLines } from './audit.js';
 import { UserError } from './errors.js';
-import { writeJson } from './output.js';
+import { tell, writeJson } from './output.js';
 import { watch } from './progress.js';
 import { wholeStatus } from './run-status.js';
 import { snapshot } from './snapshot.js';
@@ -116,12 +116,12 @@ async function change<W extends (...args: never[]) => Promise<unknown>>(
     const workflowId = clusterWorkflowId(spec.name);
     const ui = uiAddress(workflowId);
     const handle = await start(client, spec.name, workflow, args);
-    process.stderr.write(`${workflow} of ${spec.name} started by ${operator()}; history: ${ui}\n`);
+    tell(`${workflow} of ${spec.name} started by ${operator()}; history: ${ui}`);
     if (options.detach === true) return;
     const started = Date.now();
     const result = await follow(client, handle, spec.name);
     const { text, json } = report(result as Awaited<ReturnType<W>>, { seconds: (Date.now() - started) / 1000, ui });
-    process.stderr.write(`${text.map((line) => `  ${line}`).join('\n')}\n`);
+    tell(...text.map((line) => `  ${line}`));
     await writeJson(options.json, json);
   });
 }

@@ -1,4 +1,5 @@
 import type { CommanderError } from 'commander';
+import { tell } from './output.js';
 
 /** Something the user can mend; shown as it is, without a stack, with exit code 2. */
 export class UserError extends Error {}
@@ -9,10 +10,10 @@ export async function runCommand(command: () => Promise<unknown>): Promise<void>
     await command();
   } catch (error) {
     if (error instanceof UserError) {
-      process.stderr.write(`error: ${error.message}\n`);
+      tell(`error: ${error.message}`);
       process.exitCode = 2;
     } else {
-      process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+      tell(`error: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
     }
   }

@@ -3,7 +3,7 @@ import { compareDescriptions } from '../cluster/spec-diff.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import type { planCluster } from '../workflows/index.js';
 import { look } from './look.js';
-import { writeJson } from './output.js';
+import { print, writeJson } from './output.js';
 
 /** Shows what deploy-ha would change; changes nothing. */
 export async function plan(spec: ClusterSpec, json: string | true | undefined): Promise<void> {
@@ -12,8 +12,8 @@ export async function plan(spec: ClusterSpec, json: string | true | undefined): 
   if (json === true) return;
   for (const { host, notes, changes } of plans) {
     const found = changes.length === 0 ? 'as it should be' : `${changes.length} changes`;
-    process.stdout.write(`${[`${host}: ${found}`, ...notes].join('; ')}\n`);
-    for (const { component, what, why } of changes) process.stdout.write(`  ${component.padEnd(28)} ${what}: ${why}\n`);
+    print([`${host}: ${found}`, ...notes].join('; '));
+    for (const { component, what, why } of changes) print(`  ${component.padEnd(28)} ${what}: ${why}`);
   }
 }
 
@@ -23,12 +23,12 @@ export async function compare(before: ClusterSpec, after: ClusterSpec, json: str
   const all = compareDescriptions({ spec: before, lock: earlier }, { spec: after, lock: later });
   await writeJson(json, all);
   if (json === true) return;
-  if (all.length === 0) process.stdout.write('both describe the same\n');
+  if (all.length === 0) print('both describe the same');
   for (const { hosts, component, differences } of all) {
-    process.stdout.write(`${hosts.length === 0 ? 'in the cluster' : hosts.join(', ')}: ${component}\n`);
+    print(`${hosts.length === 0 ? 'in the cluster' : hosts.join(', ')}: ${component}`);
     for (const { what, how, lines } of differences) {
-      process.stdout.write(`  ${what}${how === undefined ? '' : ` ${how}`}\n`);
-      for (const line of lines) process.stdout.write(`    ${line}\n`);
+      print(`  ${what}${how === undefined ? '' : ` ${how}`}`);
+      for (const line of lines) print(`    ${line}`);
     }
   }
 }

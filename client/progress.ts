@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
+import { shown } from '../cluster/shown.js';
 import type { StepRecord } from '../workflows/dag.js';
 import type { Intervention } from '../workflows/steering.js';
+import { tell } from './output.js';
 import { NoWorkerError, type Retry, type WholeStatus } from './run-status.js';
 
 const POLL_MS = 500;
@@ -29,7 +31,6 @@ export async function watch(
 ): Promise<void> {
   const view = process.stderr.isTTY ? liveView() : plainView();
   const again = `start-workflow status --cluster ${cluster} --watch`;
-  const tell = (text: string): void => void process.stderr.write(`${text}\n`);
   let answered = Date.now();
   let silent: 'server' | 'worker' | undefined;
   const fellSilent = (who: 'server' | 'worker', text: string): void => {
@@ -75,33 +76,33 @@ function reasonOf(error: unknown): string {
 function plainView(): View {
   const told = new Set<string>();
   const started = Date.now();
-  const tell = (key: string, text: string): void => {
+  const once = (key: string, text: string): void => {
     if (told.has(key)) return;
     told.add(key);
     const at = ((Date.now() - started) / 1000).toFixed(1).padStart(6);
-    process.stderr.write(`${at} s  ${text}\n`);
+    tell(`${at} s  ${text}`);
   };
   return {
     show: ({ steps, retries, approvals, interventions, waitingFor, pausing, cluster }) => {
       for (const step of steps) {
-        if (step.start !== undefined) tell(`${step.id} start`, `start  ${step.title}`);
-        if (step.state === 'done') tell(`${step.id} done`, `done   ${step.title}${took(step)}${noted(step)}`);
-        if (step.state === 'skipped') tell(`${step.id} skipped`, `skip   ${step.title}`);
-        if (step.state === 'held') tell(`${step.id} ${step.attempts} held`, heldText(step, cluster));
+        if (step.start !== undefined) once(`${step.id} start`, `start  ${step.title}`);
+        if (step.state === 'done') once(`${step.id} done`, `done   ${step.title}${took(step)}${noted(step)}`);
+        if (step.state === 'skipped') once(`${step.id} skipped`, `skip   ${step.title}`);
+        if (step.state === 'held') once(`${step.id} ${step.attempts} held`, heldText(step, cluster));
       }
-      for (const retry of retries) tell(retry.problem, retryText(retry));
+      for (const retry of retries) once(retry.problem, retryText(retry));
       for (const request of approvals.pending) {
-        tell(`${request.node} ${request.csrSha256}`, askText(request.node, cluster));
+        once(`${request.node} ${request.csrSha256}`, askText(request.node, cluster));
       }
-      for (const said of interventions) tell(`${said.at} ${said.kind} ${said.about}`, interventionText(said));
+      for (const said of interventions) once(`${said.at} ${said.kind} ${said.about}`, interventionText(said));
       for (const refusal of approvals.refused) {
-        tell(
+        once(
           `${refusal.at} ${refusal.node}`,
           `refused what ${refusal.approver} said about ${refusal.node}: ${refusal.why}`,
         );
       }
-      if (waitingFor !== undefined) tell(waitingFor, `WAITING FOR YOU: ${waitingFor}`);
-      if (pausing !== undefined && pausing.length > 0) tell(pauseText(pausing), pauseText(pausing));
+      if (waitingFor !== undefined) once(waitingFor, `WAITING FOR YOU: ${waitingFor}`);
+      if (pausing !== undefined && pausing.length > 0) once(pauseText(pausing), pauseText(pausing));
     },
     end: () => undefined,
   };
@@ -117,17 +118,19 @@ function liveView(): View {
         steps.filter(({ state }) => states.includes(state));
       const over = of('done', 'skipped');
       const active = of('held', 'running');
-      const shown = [...over.slice(-Math.max(3, rows - active.length)), ...active];
+      const listed = [...over.slice(-Math.max(3, rows - active.length)), ...active];
       update(
-        [
-          ...shown.map((step) => `${marks[step.state]} ${step.title}${step.state === 'done' ? took(step) : ''}`),
-          ...retries.map(retryText),
-          ...of('held').map((step) => heldText(step, cluster)),
-          ...approvals.pending.map(({ node }) => askText(node, cluster)),
-          ...(waitingFor === undefined ? [] : [`WAITING FOR YOU: ${waitingFor}`]),
-          ...(pausing === undefined ? [] : [pauseText(pausing)]),
-          `${over.length} of ${steps.length} steps`,
-        ].join('\n'),
+        shown(
+          [
+            ...listed.map((step) => `${marks[step.state]} ${step.title}${step.state === 'done' ? took(step) : ''}`),
+            ...retries.map(retryText),
+            ...of('held').map((step) => heldText(step, cluster)),
+            ...approvals.pending.map(({ node }) => askText(node, cluster)),
+            ...(waitingFor === undefined ? [] : [`WAITING FOR YOU: ${waitingFor}`]),
+            ...(pausing === undefined ? [] : [pauseText(pausing)]),
+            `${over.length} of ${steps.length} steps`,
+          ].join('\n'),
+        ),
       );
     },
     end: () => {

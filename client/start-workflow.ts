@@ -5,6 +5,7 @@ import { audit } from './audit.js';
 import { addNode, deployHa, destroy, failoverDrill, rotateEncryptionKey } from './changes.js';
 import { confirmName } from './confirm.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
+import { commanderOutput, print } from './output.js';
 import { compare, plan } from './plan.js';
 import { readSpec } from './spec-file.js';
 import { abort, answerStep, hostBack, status } from './steering.js';
@@ -18,6 +19,7 @@ const cluster = (): Option => new Option('--cluster <name>', 'name of the cluste
 const program = new Command('start-workflow')
   .description('Builds and drills a highly available Kubernetes on your own hosts, as durable Temporal workflows.')
   .showHelpAfterError('(add --help for the options)')
+  .configureOutput(commanderOutput)
   .exitOverride(exitOnWrongUse);
 
 program
@@ -110,8 +112,8 @@ program
   .action((options: { file: string }) =>
     runCommand(async () => {
       const spec = await readSpec(options.file);
-      process.stdout.write(
-        `${options.file} is valid: cluster ${spec.name}, Kubernetes ${spec.kubernetes}, ${spec.hosts.length} hosts\n`,
+      print(
+        `${options.file} is valid: cluster ${spec.name}, Kubernetes ${spec.kubernetes}, ${spec.hosts.length} hosts`,
       );
     }),
   );

@@ -8,7 +8,7 @@ import {
 } from '../workflows/messages.js';
 import type { Said } from '../workflows/steering.js';
 import { UserError } from './errors.js';
-import { writeJson } from './output.js';
+import { print, writeJson } from './output.js';
 import { interventionText, watch } from './progress.js';
 import { wholeStatus } from './run-status.js';
 import { explain, operator, uiAddress, withTemporal } from './temporal.js';
@@ -23,28 +23,28 @@ export async function status(options: { cluster: string; watch?: true; json?: st
     });
     await writeJson(options.json, now);
     if (options.json === true) return;
-    process.stdout.write(`${now.operation} of ${cluster}: ${now.state}; history: ${uiAddress(now.workflowId)}\n`);
+    print(`${now.operation} of ${cluster}: ${now.state}; history: ${uiAddress(now.workflowId)}`);
     if (now.pausing !== undefined) {
-      process.stdout.write(
-        `  the history is long: no step starts until these are over, then the run continues as new: ${now.pausing.join('; ')}\n`,
+      print(
+        `  the history is long: no step starts until these are over, then the run continues as new: ${now.pausing.join('; ')}`,
       );
     }
     for (const step of now.steps) {
-      process.stdout.write(
-        `  ${step.state.padEnd(8)} ${step.id.padEnd(36)} ${step.title}${step.problem === undefined ? '' : `: ${step.problem}`}\n`,
+      print(
+        `  ${step.state.padEnd(8)} ${step.id.padEnd(36)} ${step.title}${step.problem === undefined ? '' : `: ${step.problem}`}`,
       );
     }
     for (const { node, decision, approver, at, reason } of now.approvals.decided) {
-      process.stdout.write(
-        `  ${decision === 'approve' ? 'approved' : 'denied'} ${node} by ${approver} at ${at}${reason === undefined ? '' : `: ${reason}`}\n`,
+      print(
+        `  ${decision === 'approve' ? 'approved' : 'denied'} ${node} by ${approver} at ${at}${reason === undefined ? '' : `: ${reason}`}`,
       );
     }
-    for (const said of now.interventions) process.stdout.write(`  ${interventionText(said)}\n`);
+    for (const said of now.interventions) print(`  ${interventionText(said)}`);
     for (const { attempt, problem } of now.retries) {
-      process.stdout.write(`  attempt ${attempt}, as the one before failed: ${problem}\n`);
+      print(`  attempt ${attempt}, as the one before failed: ${problem}`);
     }
     for (const { node, csrSha256 } of now.approvals.pending) {
-      process.stdout.write(`  waits for approve-csr approve ${node} ${csrSha256.slice(0, 12)} --cluster ${cluster}\n`);
+      print(`  waits for approve-csr approve ${node} ${csrSha256.slice(0, 12)} --cluster ${cluster}`);
     }
   });
 }
@@ -62,20 +62,20 @@ export async function answerStep(cluster: string, step: string, answer: 'retry' 
     await client.workflow
       .getHandle(clusterWorkflowId(cluster))
       .signal(answer === 'retry' ? retryStepSignal : skipStepSignal, { step, by: operator(), why });
-    process.stdout.write(`${step} will be ${answer === 'retry' ? 'tried again' : 'skipped'}\n`);
+    print(`${step} will be ${answer === 'retry' ? 'tried again' : 'skipped'}`);
   });
 }
 
 /** Ends the run of a cluster. */
 export async function abort(cluster: string, why: string): Promise<void> {
   await tell(cluster, abortSignal, { by: operator(), why });
-  process.stdout.write(`the run of ${cluster} ends; its hosts stay as they are\n`);
+  print(`the run of ${cluster} ends; its hosts stay as they are`);
 }
 
 /** Tells a drill that its host is on again. */
 export async function hostBack(cluster: string, host: string, why: string): Promise<void> {
   await tell(cluster, hostBackSignal, { host, by: operator(), why });
-  process.stdout.write(`the drill of ${cluster} knows that ${host} is back\n`);
+  print(`the drill of ${cluster} knows that ${host} is back`);
 }
 
 async function tell<Message extends Said>(

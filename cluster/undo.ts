@@ -42,7 +42,7 @@ const isPath = (name: string): boolean => /^(\/[^/\0]+)+$/.test(name) && !/\/\.{
 /** Never a directory of the root, which every host has. */
 const isOwnPath = (name: string): boolean => isPath(name) && name.lastIndexOf('/') > 0;
 const isWord = (name: string): boolean => /^[\w@][\w@.:+\\~-]*$/.test(name);
-const isSetting = (name: string): boolean => /^\w[\w./-]*$/.test(name) && !name.split('/').includes('..');
+const isSetting = (name: string): boolean => !/[\0\n]/.test(name);
 const names: Readonly<Record<UndoKind, (name: string) => boolean>> = {
   file: isOwnPath,
   block: isOwnPath,

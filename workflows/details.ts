@@ -1,3 +1,4 @@
+import { literal } from '../cluster/shown.js';
 import type { StepRecord } from './dag.js';
 import type { RunStatus } from './messages.js';
 
@@ -8,14 +9,14 @@ export function details({ steps, approvals, waitingFor, pausing }: RunStatus): s
   return [
     ...(waitingFor === undefined ? [] : [`**Waiting for you:** ${waitingFor}`, '']),
     ...approvals.pending.flatMap((request) => [
-      `**${request.node} asks for a certificate** (${request.subject}, key ${request.keySha256}, requested by ${request.requester}). Answer with signal \`approve-csr\`:`,
+      `**${request.node} asks for a certificate** (${literal(request.subject)}, key ${request.keySha256}, requested by ${literal(request.requester)}). Answer with signal \`approve-csr\`:`,
       '```json',
       JSON.stringify({ node: request.node, csrSha256: request.csrSha256, decision: 'approve', approver: 'your name' }),
       '```',
     ]),
     ...of('held').map(
       (step) =>
-        `- **held** ${step.title}: ${step.problem ?? ''} (signal \`retry-step\` ${JSON.stringify({ step: step.id, by: 'your name', why: '...' })})`,
+        `- **held** ${step.title}: ${literal(step.problem ?? '')} (signal \`retry-step\` ${JSON.stringify({ step: step.id, by: 'your name', why: '...' })})`,
     ),
     ...of('running').map((step) => `- running: ${step.title}`),
     ...(pausing === undefined ? [] : ['', pauseText(pausing)]),

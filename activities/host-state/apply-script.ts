@@ -1,19 +1,41 @@
 import { BLOCK_BEGIN, BLOCK_END, PACKAGE_SPOOL } from './shell.js';
 
+/** How long others may be at the packages of a host: unattended-upgrades of a host that was not up for long. */
+export const LOCK_SECONDS = 600;
+const LOCK_PAUSE_SECONDS = 5;
+
 /** Installs packages of the distribution. Their services start as the packages like; the units put that right. */
 export const packageFunctions = String.raw`
 DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 export DEBIAN_FRONTEND NEEDRESTART_SUSPEND
 
-# apt waits for another apt; a configuration file that we wrote stays. No --force-unsafe-io: after a loss of power dpkg
-# would take a package for installed whose files are empty, and nothing would ever mend it.
+# A configuration file that we wrote stays. No --force-unsafe-io: after a loss of power dpkg would take a package for
+# installed whose files are empty, and nothing would ever mend it. The host's way to its package source may be a proxy.
 apt() {
-  apt-get -q -y -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+  http_proxy=$apt_http_proxy https_proxy=$apt_https_proxy no_proxy=$apt_no_proxy \
+    apt-get -q -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# in_turn COMMAND...: to the end, but first waits until others, such as unattended-upgrades, have done with packages or
+# their lists. apt waits for some of the locks, dpkg for none; both say which one they did not get.
+in_turn() {
+  waited=0
+  while :; do
+    if heard=$("$@" 2>&1); then code=0; else code=$?; fi
+    [ "$code" -ne 0 ] || break
+    case $heard in *'Could not get lock'* | *'locked by another process'*) ;; *) break ;; esac
+    [ "$waited" -lt ${LOCK_SECONDS} ] || fail "another program has had the packages of this host for ${LOCK_SECONDS} s: $heard"
+    echo "waiting for another program that is at the packages of this host, since $waited s"
+    sleep ${LOCK_PAUSE_SECONDS}
+    waited=$((waited + ${LOCK_PAUSE_SECONDS}))
+  done
+  [ -z "$heard" ] || printf '%s\n' "$heard" >&2
+  return "$code"
 }
 
 # What an apply that was killed in the middle left half done. Asked for without a look: dpkg --audit does not tell that
 # dpkg's own journal was left open, with which apt refuses to begin.
-finish_interrupted() { to_the_end dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'; }
+finish_interrupted() { in_turn dpkg --configure -a || fail 'dpkg cannot finish what an interrupted run left half done'; }
 
 # note_packages NAME...
 note_packages() {
@@ -22,10 +44,10 @@ note_packages() {
 }
 
 install_online() {
-  apt update || fail 'cannot read the package source of the distribution'
+  in_turn apt update || fail 'cannot read the package source of the distribution'
   # All that would come with them: one that is only upgraded has its old version in brackets.
   note_packages $(apt -s install --no-install-recommends "$@" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
-  to_the_end apt install --no-install-recommends "$@" || fail "cannot install $*"
+  in_turn apt install --no-install-recommends "$@" || fail "cannot install $*"
 }
 
 # check FILE SHA256
@@ -42,7 +64,9 @@ install_files() {
   done
   journal_written
   set -- ${PACKAGE_SPOOL}/*.deb
-  [ ! -e "$1" ] || to_the_end apt install --no-install-recommends "$@" || fail 'cannot install the packages that were sent'
+  # Where apt's lists have the same package, it fetches the file that was sent, as a user who may not read the spool.
+  [ ! -e "$1" ] || in_turn apt -o APT::Sandbox::User=root install --no-install-recommends "$@" ||
+    fail 'cannot install the packages that were sent'
   rm -rf ${PACKAGE_SPOOL}
 }
 `;

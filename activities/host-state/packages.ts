@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { Traces } from '../../cluster/desired-state.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
-import { packageFunctions } from './apply-script.js';
+import { LOCK_SECONDS, packageFunctions } from './apply-script.js';
 import { call, script, PACKAGE_SPOOL } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
 import { journalFunctions, openJournal, traceCalls, type UndoJournal } from './undo-journal.js';
@@ -23,8 +23,8 @@ export type PackageSource =
   /** .deb files sent by us: for a package, itself and whatever it needs beyond a bare cloud image. */
   | { readonly kind: 'files'; readonly files: (name: string) => readonly LocalFile[] };
 
-/** A slow mirror, and a hundred packages to unpack on a slow disk. */
-const INSTALL_TIMEOUT_MS = 15 * 60 * 1000;
+/** A slow mirror, and a hundred packages to unpack on a slow disk, when others have done with the packages. */
+const INSTALL_TIMEOUT_MS = (15 * 60 + LOCK_SECONDS) * 1000;
 
 /**
  * Installs packages that a host misses; what an interrupted installation left half done is finished first.
@@ -54,6 +54,7 @@ export async function installPackages(
     ]),
     timeoutMs: INSTALL_TIMEOUT_MS,
     signal: options.signal,
+    ...(options.onProgress !== undefined && { onStdoutLine: options.onProgress }),
   });
 }
 

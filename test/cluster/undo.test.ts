@@ -55,7 +55,7 @@ test('a line that nobody of us wrote is told, and nothing is done about it', () 
     'unit --root=/tmp - inactive .',
     'package -- absent .',
     'account ../root - .',
-    'sysctl ../../etc/passwd 1 .',
+    'sysctl a%0Ab 1 .',
     'module a/b absent .',
     'unknown x y .',
     'constructor x y .',

@@ -78,3 +78,34 @@ test('a package whose session is gone while it is set up lacks nothing of it in 
   await once(child, 'exit');
   await access(link);
 });
+
+test('who finds another program at the packages waits for its turn, and says so', async (t) => {
+  const records = await temporaryDirectory(t);
+  await mkdir(join(records, 'info'));
+  await mkdir(join(records, 'updates'));
+  await writeFile(join(records, 'status'), '');
+  // As dpkg holds it.
+  const holder = `import fcntl, time
+lock = open("${records}/lock", "w"); fcntl.lockf(lock, fcntl.LOCK_EX); print("held", flush=True); time.sleep(3)`;
+  const other = spawn('python3', ['-c', holder]);
+  await once(other.stdout, 'data');
+  const { status, stdout, stderr } = spawnSync('sh', ['-s'], {
+    input: script(packageFunctions + noJournal, [call('finish_interrupted'), 'echo done']),
+    env: { ...process.env, DPKG_ADMINDIR: records, LC_ALL: 'C' },
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, 'waiting for another program that is at the packages of this host, since 0 s\ndone\n');
+});
+
+test('what an interrupted run left half done is told apart from another program at work', () => {
+  const run = (said: string): string => {
+    const calls = ['sleep() { :; }', `dpkg() { echo "${said}" >&2; return 2; }`, call('finish_interrupted')];
+    const { status, stderr } = spawnSync('sh', ['-s'], { input: script(packageFunctions, calls), encoding: 'utf8' });
+    assert.equal(status, 1);
+    return stderr.trim().split('\n').at(-1) ?? '';
+  };
+  const locked = 'dpkg: error: dpkg frontend lock was locked by another process with pid 1';
+  assert.equal(run(locked), `another program has had the packages of this host for 600 s: ${locked}`);
+  assert.equal(run('dpkg: error processing package x'), 'dpkg cannot finish what an interrupted run left half done');
+});
