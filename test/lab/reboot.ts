@@ -9,11 +9,11 @@ import { lab, must, type LabRun } from './harness.js';
 const READY_DEADLINE_MS = 240_000;
 
 const nodesByBoot =
-  'kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes -o jsonpath=\'{range .items[*]}{.metadata.name} {.status.nodeInfo.bootID} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}\'';
+  'kubectl get nodes -o jsonpath=\'{range .items[*]}{.metadata.name} {.status.nodeInfo.bootID} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}\'';
 
 /** Boot ids of the nodes that are Ready, by name. */
 async function readyNodes(run: LabRun): Promise<Map<string, string>> {
-  const lines = (await run.onHost('master01', nodesByBoot)).split('\n').map((line) => line.split(' '));
+  const lines = (await run.asOperator('master01', nodesByBoot)).split('\n').map((line) => line.split(' '));
   return new Map(lines.flatMap(([name = '', boot = '', ready]) => (ready === 'True' ? [[name, boot] as const] : [])));
 }
 
