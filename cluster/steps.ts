@@ -114,9 +114,11 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
       ]),
       ...(usesKonnectivity(host)
         ? [
+            // Nobody needs it before there are pods, and sending it would delay what nodes wait for.
             component('konnectivity-server', host, `Start the konnectivity server on ${host.name}`, [
               `kube-apiserver:${host.name}`,
               `control-plane-binaries:${host.name}`,
+              ...joins,
             ]),
           ]
         : []),
