@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ArtifactFile, DesiredImage, DesiredUnit, HostState, Traces } from '../../cluster/desired-state.js';
+import type { ArtifactFile, DesiredImage, DesiredUnit, HostState } from '../../cluster/desired-state.js';
 import type { Change, HostObservation, UnitChange } from '../../cluster/host-diff.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { commitFunctions, prepareFunctions } from './apply-script.js';
@@ -8,7 +8,7 @@ import { sysctlPath } from './observe.js';
 import { installPackages, type PackageSource } from './packages.js';
 import { call, script, IMAGE_SPOOL, PACKAGE_SPOOL, temporaryPath } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
-import { journalFunctions, recordCalls, type UndoJournal } from './undo-journal.js';
+import { journalFunctions, recordCalls, traceCalls, unitRecords, type UndoJournal } from './undo-journal.js';
 
 export interface ApplyOptions extends TransferOptions {
   readonly content: ContentResolver;
@@ -70,7 +70,7 @@ async function discard(host: RemoteHost, paths: readonly string[]): Promise<void
 
 async function apply(host: RemoteHost, plan: ApplyPlan, options: ApplyOptions): Promise<void> {
   const packages = plan.what('package');
-  if (packages.length > 0) await installPackages(host, packages, plan.traces, options.packages, options);
+  if (packages.length > 0) await installPackages(host, packages, plan.earlyRecordCalls(), options.packages, options);
 
   const run = async (title: string, functions: string, calls: readonly string[], timeoutMs: number): Promise<void> => {
     if (calls.length === 0) return;
@@ -129,8 +129,9 @@ class ApplyPlan {
     return this.changes.filter((change) => change.kind === kind).map(({ what }) => what);
   }
 
-  get traces(): Traces {
-    return this.state.traces;
+  /** Records of what the installation of packages may change by itself. */
+  earlyRecordCalls(): string[] {
+    return [...traceCalls(this.state.traces), ...unitRecords(this.observed, this.changes)];
   }
 
   recordCalls(journal: UndoJournal): string[] {

@@ -1,12 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
-import type { Traces } from '../../cluster/desired-state.js';
 import type { RemoteHost } from '../ssh/connection-pool.js';
 import { LOCK_SECONDS, packageFunctions } from './apply-script.js';
 import { call, script, PACKAGE_SPOOL } from './shell.js';
 import { transfer, type Parcel, type TransferOptions } from './transfer.js';
-import { journalFunctions, openJournal, traceCalls, type UndoJournal } from './undo-journal.js';
+import { journalFunctions, openJournal, type UndoJournal } from './undo-journal.js';
 
 /** A .deb file on the worker. */
 export interface LocalFile {
@@ -29,12 +28,12 @@ const INSTALL_TIMEOUT_MS = (15 * 60 + LOCK_SECONDS) * 1000;
 /**
  * Installs packages that a host misses; what an interrupted installation left half done is finished first.
  *
- * @param traces - what programs of the packages leave: a package may start them.
+ * @param records - calls that write down what the packages may change by themselves, as they may start programs.
  */
 export async function installPackages(
   host: RemoteHost,
   names: readonly string[],
-  traces: Traces,
+  records: readonly string[],
   source: PackageSource,
   options: TransferOptions & { readonly journal: UndoJournal },
 ): Promise<void> {
@@ -49,7 +48,7 @@ export async function installPackages(
     stdin: script(journalFunctions + packageFunctions, [
       call('finish_interrupted'),
       openJournal(options.journal),
-      ...traceCalls(traces),
+      ...records,
       ...calls,
     ]),
     timeoutMs: INSTALL_TIMEOUT_MS,

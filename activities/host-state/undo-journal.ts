@@ -133,6 +133,16 @@ export function traceCalls({ paths, sysctls, accounts }: Traces): string[] {
   ];
 }
 
+/** The calls that record the units that change, as they were observed: packages may bring some, and start them. */
+export function unitRecords(observed: HostObservation, changes: readonly Change[]): string[] {
+  return changes
+    .filter(({ kind }) => kind === 'unit')
+    .map(({ what }) => {
+      const seen = observed.units.get(what);
+      return call('note', 'unit', what, `${seen?.fileState || '-'} ${seen?.activeState || 'inactive'}`);
+    });
+}
+
 /** The calls that record everything that the changes are about. */
 export function recordCalls(
   state: HostState,
@@ -159,10 +169,7 @@ export function recordCalls(
     ...names('module').map((name) => call('note', 'module', name, 'absent')),
     ...names('sysctl').map((name) => call('note_sysctl', encodeName(name), sysctlPath(name))),
     ...(units.length > 0 ? traceCalls(state.traces) : []),
-    ...units.map(({ what }) => {
-      const seen = observed.units.get(what);
-      return call('note', 'unit', what, `${seen?.fileState || '-'} ${seen?.activeState || 'inactive'}`);
-    }),
+    ...unitRecords(observed, changes),
   ];
   return calls.length === 0 ? [] : [openJournal(journal), ...calls, call('journal_written')];
 }

@@ -25,7 +25,11 @@ export interface ComponentContext {
 
 /** Each component's desired state; `-binaries` and `-images` are apart so that they can travel early. */
 const components = {
-  host: ({ spec, host, facts }: ComponentContext) => hostState(spec, host, facts),
+  host: (context: ComponentContext) => ({
+    ...hostState(context.spec, context.host, context.facts),
+    // All at once, in one order: components that start side by side would be given other numbers on each host.
+    accounts: accountsOf(context),
+  }),
   'etcd-binaries': ({ lock }: ComponentContext) => etcdBinaries(versionOf(lock, 'etcd')),
   etcd: ({ spec, host }: ComponentContext) => etcdState(spec, host),
   'kube-apiserver-binaries': () => kubeApiserverBinaries(),
@@ -84,6 +88,13 @@ export function componentsOf(spec: ClusterSpec, host: Pick<Host, 'roles'>): Comp
     ...(usesKonnectivity(host) ? ['konnectivity-server' as const] : []),
     ...(hasKonnectivityAgent(spec, host) ? ['konnectivity-agent' as const] : []),
   ];
+}
+
+function accountsOf(context: ComponentContext): HostState['accounts'] {
+  const names = componentsOf(context.spec, context.host)
+    .filter((component) => component !== 'host')
+    .flatMap((component) => componentState(component, context).accounts.map(({ name }) => name));
+  return [...new Set(names)].map((name) => ({ name }));
 }
 
 function versionOf(lock: ArtifactLock, name: string): string {

@@ -44,22 +44,21 @@ export function differences(undisturbed: Picture, picture: Picture): string[] {
       if (before === undefined || after === undefined) return [`${host}: there is no picture`];
       return [...changed(before, after), ...leftovers(after)].map((line) => `${host} ${line}`);
     }),
-    ...changed(undisturbed.cluster, { ...picture.cluster, requests: onceEach(picture) }).map(
-      (line) => `cluster ${line}`,
-    ),
+    ...changed(onceEach(undisturbed), onceEach(picture)).map((line) => `cluster ${line}`),
     ...rules(picture.cluster),
   ];
 }
 
 /**
- * A kubelet keeps the key of a request in its memory until it has the certificate, so that of a host which was started
- * again may have asked a second time.
+ * A kubelet keeps the key of a request for a serving certificate in its memory until it has the certificate, and is
+ * restarted once when it has joined: it may have asked a second time, as one may whose host was started again.
  */
-function onceEach({ hosts: pictures, cluster: { requests } }: Picture): string[] {
+function onceEach({ hosts: pictures, cluster }: Picture): ClusterPicture {
   const startedAgain = hosts.filter((host) => pictures[host]?.starts === undefined);
-  return requests.filter(
-    (line, index) => requests.indexOf(line) === index || !startedAgain.some((host) => line.startsWith(`${host}, `)),
-  );
+  const mayRepeat = (line: string): boolean =>
+    line.includes(', asked by system:node:') || startedAgain.some((host) => line.startsWith(`${host}, `));
+  const requests = cluster.requests.filter((line, index, all) => all.indexOf(line) === index || !mayRepeat(line));
+  return { ...cluster, requests };
 }
 
 /** What is true of every cluster after a deployment, whatever another one looks like. */
