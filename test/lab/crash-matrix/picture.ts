@@ -45,19 +45,23 @@ export function differences(undisturbed: Picture, picture: Picture): string[] {
       return [...changed(before, after), ...leftovers(after)].map((line) => `${host} ${line}`);
     }),
     ...changed(onceEach(undisturbed), onceEach(picture)).map((line) => `cluster ${line}`),
-    ...rules(picture.cluster),
+    ...rules(onceEach(picture)),
   ];
 }
 
 /**
  * A kubelet keeps the key of a request for a serving certificate in its memory until it has the certificate, and is
- * restarted once when it has joined: it may have asked a second time, as one may whose host was started again.
+ * restarted once when it has joined: it may have asked a second time, as one may whose host was started again. A request
+ * of a key that is lost is denied when the next one is there.
  */
 function onceEach({ hosts: pictures, cluster }: Picture): ClusterPicture {
   const startedAgain = hosts.filter((host) => pictures[host]?.starts === undefined);
   const mayRepeat = (line: string): boolean =>
     line.includes(', asked by system:node:') || startedAgain.some((host) => line.startsWith(`${host}, `));
-  const requests = cluster.requests.filter((line, index, all) => all.indexOf(line) === index || !mayRepeat(line));
+  const lost = (line: string): boolean => line.includes(', asked by system:node:') && line.endsWith(': Denied');
+  const requests = cluster.requests.filter(
+    (line, index, all) => !lost(line) && (all.indexOf(line) === index || !mayRepeat(line)),
+  );
   return { ...cluster, requests };
 }
 
