@@ -140,7 +140,7 @@ export function konnectivityAgentState(host: Host): HostState {
 /** What both ends have in common: a program, a user of its own, files that call for a restart, and a health port. */
 function konnectivityState(name: string, member: string, healthPort: number, files: readonly DesiredFile[]): HostState {
   const unit = `${name}.service`;
-  const binary = { ...program(name, `konnectivity-${member}`, member) };
+  const binary = program(name, `konnectivity-${member}`, member);
   return {
     ...nothing,
     accounts: [{ name }],
