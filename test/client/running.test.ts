@@ -3,27 +3,22 @@ import { after, before, test, type TestContext } from 'node:test';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
 import { watch } from '../../client/progress.js';
 import { NoWorkerError, wholeStatus } from '../../client/run-status.js';
 import { clusterWorkflowId, TASK_QUEUE } from '../../workflows/messages.js';
 import { freePort } from '../support/loopback.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
-import { temporalProgram } from '../workflows/temporal-programs.js';
+import { startTemporalServer, temporalProgram } from '../support/temporal-server.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const seed = join(root, 'examples/seed.yaml');
 const cluster = 'mykernel';
 
-const startServer = (): Promise<TestWorkflowEnvironment> =>
-  TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path: temporalProgram('temporal') }, ui: false },
-  });
-
 let server: TestWorkflowEnvironment;
 before(async () => {
-  server = await startServer();
+  server = await startTemporalServer('local');
 });
 after(() => server.teardown());
 

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   bundleWorkflowCode,
   DefaultLogger,
@@ -16,17 +16,14 @@ import {
 import type { StepRecord } from '../../workflows/dag.js';
 import type * as workflows from '../../workflows/index.js';
 import { clusterWorkflowId, nodeWorkflowId, statusQuery, type RunStatus } from '../../workflows/messages.js';
+import { startTemporalServer, type ServerKind } from '../support/temporal-server.js';
 import type { Mock } from './mock-activities.js';
-import { temporalProgram } from './temporal-programs.js';
 
 /** Longest time that something which should happen at once may take on a busy machine, in milliseconds. */
 const SOON_MS = 20_000;
 
 /** Longest time that one run may take, so that what hangs is a failure. */
 const PLAY_MS = 60_000;
-
-/** `local`: the development server; `time-skipping`: time passes at once while a result is awaited. */
-type StageKind = 'local' | 'time-skipping';
 
 /** One run of a workflow, with its worker and a cluster of its own. */
 export interface Play<Workflow extends keyof typeof workflows> {
@@ -57,7 +54,7 @@ export interface Stage {
  * @param serverArgs - further arguments of the development server
  * @returns the stage, to be asked for inside of tests
  */
-export function openStage(kind: StageKind, serverArgs: readonly string[] = []): () => Stage {
+export function openStage(kind: ServerKind, serverArgs: readonly string[] = []): () => Stage {
   let stage: Stage | undefined;
   before(async () => {
     stage = await startStage(kind, serverArgs);
@@ -70,31 +67,17 @@ export function openStage(kind: StageKind, serverArgs: readonly string[] = []): 
 }
 
 /** Starts a server and bundles the workflows; whoever starts it tears `env` down. */
-export async function startStage(kind: StageKind, serverArgs: readonly string[] = []): Promise<Stage> {
+export async function startStage(kind: ServerKind, serverArgs: readonly string[] = []): Promise<Stage> {
   // What goes wrong on purpose is no news.
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { forward: {}, filter: { core: 'ERROR', other: 'ERROR' } } },
   });
   const [env, bundle] = await Promise.all([
-    startServer(kind, serverArgs),
+    startTemporalServer(kind, serverArgs),
     bundleWorkflows(fileURLToPath(new URL('../../workflows/index.js', import.meta.url))),
   ]);
   return { env, play: player(env, bundle) };
-}
-
-function startServer(kind: StageKind, extraArgs: readonly string[]): Promise<TestWorkflowEnvironment> {
-  return kind === 'local'
-    ? TestWorkflowEnvironment.createLocal({
-        server: {
-          executable: { type: 'existing-path', path: temporalProgram('temporal') },
-          ui: false,
-          extraArgs: [...extraArgs],
-        },
-      })
-    : TestWorkflowEnvironment.createTimeSkipping({
-        server: { executable: { type: 'existing-path', path: temporalProgram('temporal-test-server') } },
-      });
 }
 
 /** Bundles the workflows that a compiled module exports. */
