@@ -11,6 +11,7 @@ import type { ClusterContext } from './cluster-context.js';
 import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { etcdMembers, requireWholeEtcd } from './etcd.js';
+import { withIssued } from './kubernetes/issued-manifest.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
 import { restart } from './service-route.js';
 import { checkCluster } from './verification.js';
@@ -76,12 +77,13 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
     }),
 
     applyManifests: activity(log, async (_execution, reference: SpecReference, set: ManifestSet) => {
-      const { spec, kubernetes } = await contexts.get(reference);
-      const manifests = manifestSet(set, spec);
+      const context = await contexts.get(reference);
+      const { kubernetes, content } = context;
+      const manifests = manifestSet(set, context);
       let changed = 0;
       // In order: a namespace comes before what is in it.
       for (const manifest of manifests) {
-        if (await kubernetes.apply(manifest)) changed += 1;
+        if (await kubernetes.apply(await withIssued(manifest, (wanted) => content.pem(wanted)))) changed += 1;
       }
       const removed = await prune(kubernetes, set, manifests);
       const notes = [

@@ -32,9 +32,8 @@ export class Content {
   async resolve(content: ReferencedContent): Promise<ResolvedContent> {
     switch (content.kind) {
       case 'certificate':
-        return inMemory(await this.certificate(content.certificate));
       case 'private-key':
-        return inMemory((await readIssued(this.store.pki, content.key)).privateKey);
+        return inMemory(await this.pem(content));
       case 'public-key':
         return inMemory(publicKeyPem((await readIssued(this.store.pki, content.key)).privateKey));
       case 'kubeconfig':
@@ -46,6 +45,13 @@ export class Content {
         return { sha256, size, open: () => createReadStream(path) };
       }
     }
+  }
+
+  /** A certificate, or a private key, in PEM. */
+  async pem(content: Extract<FileContent, { kind: 'certificate' | 'private-key' }>): Promise<string> {
+    return content.kind === 'certificate'
+      ? this.certificate(content.certificate)
+      : (await readIssued(this.store.pki, content.key)).privateKey;
   }
 
   /** A kubeconfig for the holder of that client certificate, which trusts the cluster's authority. */

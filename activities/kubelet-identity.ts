@@ -1,6 +1,7 @@
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { KUBELET_KUBECONFIG, KUBELET_PKI, ROTATION_OFF } from '../cluster/components/kubelet.js';
 import type { RequestPurpose } from '../cluster/certificate-request.js';
+import { kubeletAuthorities } from '../cluster/pki.js';
 import { keySha256 } from './certificates/csr.js';
 import { readIssued } from './certificates/ensure-pki.js';
 import type { ClusterContext } from './cluster-context.js';
@@ -61,17 +62,18 @@ export async function kubeletIdentity(
   });
   const part = (of: string): string => stdout.split(`@${of}\n`)[1]?.split(/^@/m)[0] ?? '';
   const first = (of: string): X509Certificate | undefined => certificatesIn(part(of))[0];
-  const { certificate } = await readIssued(context.store.pki, 'kubernetes-ca');
-  const authority = certificate === undefined ? undefined : new X509Certificate(certificate);
-  const valid = (of: RequestPurpose): KubeletIdentity['certificates'] => {
+  const valid = async (of: RequestPurpose): Promise<KubeletIdentity['certificates']> => {
     const found = first(of);
-    return found !== undefined && authority !== undefined && isValid(found, authority, name) ? { [of]: found } : {};
+    const { certificate } = await readIssued(context.store.pki, kubeletAuthorities[of]);
+    return found !== undefined && certificate !== undefined && isValid(found, new X509Certificate(certificate), name)
+      ? { [of]: found }
+      : {};
   };
   // A kubelet without its kubeconfig is no member, whatever an earlier cluster has left.
   const configured = part('configured').trim() !== '';
   const waiting = first('client')?.publicKey ?? publicKeyIn(part('waiting'));
   return {
-    certificates: configured ? { ...valid('client'), ...valid('serving') } : {},
+    certificates: configured ? { ...(await valid('client')), ...(await valid('serving')) } : {},
     clientCertificates: certificatesIn(part('all')).map(certificateSha256),
     waitingKey: waiting === undefined ? undefined : keySha256(waiting),
   };

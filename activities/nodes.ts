@@ -3,6 +3,7 @@ import { bounded } from '../cluster/bounded.js';
 import { NODE_API_URL } from '../cluster/components/api-endpoint.js';
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, KUBELET_PKI } from '../cluster/components/kubelet.js';
 import { nothing } from '../cluster/desired-state.js';
+import { kubeletAuthorities } from '../cluster/pki.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { hostByName } from '../cluster/topology.js';
 import { activity, NotYetError, PreconditionError } from './activity.js';
@@ -163,7 +164,8 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     checkIssuedCertificate: activity(log, async ({ signal }, reference: SpecReference, request: CertificateRequest) => {
       const context = await contexts.get(reference);
       const { name, node } = valid(shownRequest, request);
-      const authority = await readIssued(context.store.pki, 'kubernetes-ca');
+      const authority = kubeletAuthorities[request.purpose];
+      const { certificate = '' } = await readIssued(context.store.pki, authority);
       const pem = await until(
         async () => {
           const csr = await readRequest(context.kubernetes, name);
@@ -182,7 +184,7 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
         },
         { deadlineMs: READY_DEADLINE_MS, intervalMs: 250, signal },
       );
-      const differences = differencesFromApproved(pem, request, authority.certificate ?? '');
+      const differences = differencesFromApproved(pem, request, { name: authority, certificate });
       if (differences.length > 0)
         log.error({ host: node, name, differences }, 'a certificate is not what was approved');
       return { differences: differences.map((difference) => bounded(difference)) };

@@ -98,19 +98,18 @@ async function checkWith(
 
 /** Whether what the deployer put into the cluster is as healthy as it was meant to be. */
 function addonChecks(
-  { spec, kubernetes }: ClusterContext,
+  { spec, lock, kubernetes }: ClusterContext,
   nodes: readonly string[],
   signal: AbortSignal,
 ): Promise<Check>[] {
   const workloads = manifestSets
-    .flatMap((set) => manifestSet(set, spec))
+    .flatMap((set) => manifestSet(set, { spec, lock }))
     .filter(({ kind }) => kind === 'DaemonSet' || kind === 'Deployment');
-  const { metricsServerImage } = requireSupport(spec.kubernetes);
   return [
     ...workloads.map((workload) =>
       check(`${workload.metadata.name} is healthy`, () => problemOf(kubernetes, workload), signal, PODS_DEADLINE_MS),
     ),
-    ...(metricsServerImage === undefined
+    ...(!requireSupport(spec.kubernetes).metricsServer
       ? []
       : [
           check(

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { allOfficialLocks } from '../activities/artifacts/artifact-lock.js';
+import { type ArtifactLock, type ImageName, imageReference } from '../cluster/artifacts.js';
 import { provenMinors, requireSupport } from '../cluster/versions.js';
 import { type VersionFigures, readVersionFigures } from './version-figures.js';
 import { show } from './timeline.js';
@@ -14,21 +16,23 @@ const BEGIN = '<!-- the compatibility table: written by bench/compatibility.ts -
 const END = '<!-- the end of the compatibility table -->';
 
 /** The table's lines in Markdown: every minor that is deployed, what it runs with, and when that was shown. */
-export function compatibilityTable(runs: readonly VersionFigures[]): string[] {
+export function compatibilityTable(runs: readonly VersionFigures[], locks: readonly ArtifactLock[]): string[] {
   return [
     '| `kubernetes` | etcd | containerd, runc | CoreDNS | pause | metrics-server | Services (`auto`) | deployed on the lab |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...provenMinors.map((minor) => {
-      const { corednsImage, pauseImage, metricsServerImage, features } = requireSupport(`v1.${minor}.0`);
+      const { metricsServer, features } = requireSupport(`v1.${minor}.0`);
+      const lock = locks.find(({ kubernetes }) => kubernetes.startsWith(`v1.${minor}.`));
+      const tag = (name: ImageName): string => (lock === undefined ? '' : tagOf(imageReference(lock, name)));
       const run = runs.find(({ kubernetes }) => kubernetes.startsWith(`v1.${minor}.`));
       return [
         '',
         `v1.${minor}.x`,
         run?.programs.etcd,
         run === undefined ? undefined : `${run.programs.containerd}, ${run.programs.runc}`,
-        tagOf(corednsImage),
-        tagOf(pauseImage),
-        metricsServerImage === undefined ? 'none fits' : tagOf(metricsServerImage),
+        tag('coredns'),
+        tag('pause'),
+        metricsServer ? tag('metrics-server') : 'none fits',
         features.nftablesProxy ? 'nftables, or iptables (old kernel)' : 'iptables',
         run === undefined ? 'never' : shown(run),
         '',
@@ -38,15 +42,22 @@ export function compatibilityTable(runs: readonly VersionFigures[]): string[] {
 }
 
 /** A text with the table put in the place that is marked for it. */
-export function withCompatibilityTable(text: string, runs: readonly VersionFigures[]): string {
+export function withCompatibilityTable(
+  text: string,
+  runs: readonly VersionFigures[],
+  locks: readonly ArtifactLock[],
+): string {
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${README} has no lines "${BEGIN}" and, below it, "${END}"`);
-  return [text.slice(0, begin) + BEGIN, '', ...compatibilityTable(runs), '', text.slice(end)].join('\n');
+  return [text.slice(0, begin) + BEGIN, '', ...compatibilityTable(runs, locks), '', text.slice(end)].join('\n');
 }
 
 /** Brings the table of the README to what is known now. */
 export async function updateReadme(): Promise<void> {
-  await writeFormatted(README, withCompatibilityTable(await readFile(README, 'utf8'), await readVersionFigures()));
+  await writeFormatted(
+    README,
+    withCompatibilityTable(await readFile(README, 'utf8'), await readVersionFigures(), await allOfficialLocks()),
+  );
 }
 
 function shown({ kubernetes, date, checks, failedAudits, drill }: VersionFigures): string {
@@ -57,8 +68,8 @@ function shown({ kubernetes, date, checks, failedAudits, drill }: VersionFigures
   ].join(', ');
 }
 
-function tagOf(image: string): string {
-  return image.slice(image.lastIndexOf(':') + 1).replace(/^v/, '');
+function tagOf(reference: string): string {
+  return /:v?([^:@]+)(@|$)/.exec(reference)?.[1] ?? reference;
 }
 
 if (process.argv[1] === import.meta.filename) await updateReadme();

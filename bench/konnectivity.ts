@@ -13,6 +13,7 @@ import { execa } from 'execa';
 import { parse } from 'yaml';
 import { probes } from '../activities/checks/api-server-reach.js';
 import { withApplication, type RunningApplication } from '../activities/checks/running-application.js';
+import { lockOf } from '../activities/artifacts/artifact-lock.js';
 import { KubernetesApi } from '../activities/kubernetes/kubernetes-api.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import { validateSpec } from '../cluster/spec/validate.js';
@@ -39,7 +40,7 @@ async function main(): Promise<void> {
       kubeconfig: () => Promise.resolve(kubeconfig.replace(/server: .*/, `server: ${apiServerUrl(host)}`)),
     })),
   );
-  await withApplication({ spec }, kubernetes, AbortSignal.timeout(3600_000), async (running) => {
+  await withApplication({ lock: await lockOf(spec) }, kubernetes, AbortSignal.timeout(3600_000), async (running) => {
     await latency(spec, kubernetes, running);
     if (option === '--quick') return;
     await memory(spec);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ClusterSpec } from './spec.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 is 64 lower-case hexadecimal digits');
 const sha512 = z.string().regex(/^[0-9a-f]{128}$/, 'a sha512 is 128 lower-case hexadecimal digits');
@@ -31,18 +32,30 @@ const packageSetSchema = z.strictObject({
   files: z.array(z.strictObject({ path: z.string(), sha256 })),
 });
 
-const imageSchema = z.strictObject({
-  /** Reference as pods name it. */
-  reference: z.string(),
-  /** Name of the artifact that is its docker-archive. */
-  artifact: z.string(),
-});
+/** Every image that a cluster is deployed with, by what it is. */
+export const imageNames = ['pause', 'coredns', 'flannel', 'metrics-server', 'agnhost'] as const;
+export type ImageName = (typeof imageNames)[number];
+
+const imageSchema = z
+  .strictObject({
+    name: z.enum(imageNames),
+    /** Reference as pods name it; with its digest where hosts pull. */
+    reference: z
+      .string()
+      .regex(/^[a-z0-9.-]+(\/[a-z0-9._-]+)+:[\w.-]+(@sha256:[0-9a-f]{64})?$/, 'an image is HOST/PATH:TAG'),
+    /** Name of the artifact that is its docker-archive, for hosts without a registry. */
+    artifact: z.string().optional(),
+  })
+  .refine(
+    ({ reference, artifact }) => reference.includes('@sha256:') === (artifact === undefined),
+    'an image is pinned by @sha256:DIGEST, or comes from an artifact, which is pinned itself',
+  );
 
 export const artifactLockSchema = z.strictObject({
   /** The Kubernetes version that this set of artifacts builds, e.g. `v1.20.2`. */
   kubernetes: z.string(),
   artifacts: z.array(artifactSchema),
-  /** Image archives for hosts without a registry; absent where hosts pull. */
+  /** What runs in pods. A tag alone is nobody's pin: whoever holds the registry moves it. */
   images: z.array(imageSchema).default([]),
   /** Distribution packages for hosts without a package source; absent where hosts install online. */
   packages: z.array(packageSetSchema).default([]),
@@ -51,6 +64,26 @@ export const artifactLockSchema = z.strictObject({
 export type Artifact = z.infer<typeof artifactSchema>;
 export type PackageSet = z.infer<typeof packageSetSchema>;
 export type ArtifactLock = z.infer<typeof artifactLockSchema>;
+
+/**
+ * The reference of an image, as pods and the runtime's configuration name it.
+ *
+ * @throws RangeError if the lock file has none of that name
+ */
+export function imageReference(
+  { kubernetes, images }: Pick<ArtifactLock, 'kubernetes' | 'images'>,
+  name: ImageName,
+): string {
+  const image = images.find((candidate) => candidate.name === name);
+  if (image === undefined) throw new RangeError(`the artifact lock for ${kubernetes} has no image ${name}`);
+  return image.reference;
+}
+
+/** A spec, and the artifacts that it is deployed with. */
+export interface Description {
+  readonly spec: ClusterSpec;
+  readonly lock: ArtifactLock;
+}
 
 /** Where an artifact of the official layout stands inside a mirror, e.g. `dl.k8s.io/v1.20.2/kubernetes-server-linux-amd64.tar.gz`. */
 export function mirrorPath(artifact: Pick<Artifact, 'url'>): string {

@@ -1,3 +1,4 @@
+import type { RequestPurpose } from './certificate-request.js';
 import type { ClusterSpec, Host } from './spec.js';
 import {
   apiName,
@@ -8,8 +9,27 @@ import {
   usesKonnectivity,
 } from './topology.js';
 
-export const authorityNames = ['kubernetes-ca', 'etcd-ca', 'front-proxy-ca', 'konnectivity-ca'] as const;
+export const authorityNames = [
+  'kubernetes-ca',
+  'kubelet-serving-ca',
+  'etcd-ca',
+  'front-proxy-ca',
+  'konnectivity-ca',
+  'metrics-server-ca',
+] as const;
 export type AuthorityName = (typeof authorityNames)[number];
+
+/**
+ * Who signs what a kubelet asks for. Serving certificates have an authority of their own, which API servers and
+ * metrics-server ask kubelets for and nobody else trusts: whatever names such a certificate had, it is no API server's.
+ */
+export const kubeletAuthorities = {
+  client: 'kubernetes-ca',
+  serving: 'kubelet-serving-ca',
+} as const satisfies Readonly<Record<RequestPurpose, AuthorityName>>;
+
+/** Name of metrics-server's serving certificate. */
+export const METRICS_SERVER_CERTIFICATE = 'metrics-server';
 
 /** Name of the key pair that signs and verifies service-account tokens; the same on every control-plane host. */
 export const SERVICE_ACCOUNT_KEY_PAIR = 'service-account';
@@ -44,7 +64,7 @@ export interface PlannedAuthority {
 export type CertificateUsage = 'server' | 'client';
 
 export interface PlannedCertificate {
-  /** `<purpose>/<host>`, `admin` or `super-admin`; desired state refers to certificates and their keys by this name. */
+  /** `<purpose>/<host>`, or the purpose alone where it has no host; desired state refers to certificates and their keys by this name. */
   readonly name: string;
   readonly authority: AuthorityName;
   readonly commonName: string;
@@ -72,14 +92,19 @@ export function certificatePlan(spec: ClusterSpec): CertificatePlan {
   return {
     authorities: [
       { name: 'kubernetes-ca', commonName: 'kubernetes-ca', validityDays: AUTHORITY_DAYS },
+      { name: 'kubelet-serving-ca', commonName: 'kubelet-serving-ca', validityDays: AUTHORITY_DAYS },
       { name: 'etcd-ca', commonName: 'etcd-ca', validityDays: AUTHORITY_DAYS },
       { name: 'front-proxy-ca', commonName: 'kubernetes-front-proxy-ca', validityDays: AUTHORITY_DAYS },
       { name: 'konnectivity-ca', commonName: 'konnectivity-ca', validityDays: AUTHORITY_DAYS },
+      { name: 'metrics-server-ca', commonName: 'metrics-server-ca', validityDays: AUTHORITY_DAYS },
     ],
     certificates: [
       ...hostsWithRole(spec, 'etcd').flatMap((host) => etcdCertificates(spec, host)),
       ...hostsWithRole(spec, 'control-plane').flatMap((host) => controlPlaneCertificates(spec, host)),
       ...hostsWithRole(spec, 'node').flatMap((host) => nodeCertificates(spec, host)),
+      leaf(METRICS_SERVER_CERTIFICATE, 'metrics-server-ca', 'metrics-server', ['server'], {
+        sans: { dns: ['metrics-server.kube-system.svc'], ip: [] },
+      }),
       leaf('admin', 'kubernetes-ca', 'kubernetes-admin', ['client'], { organizations: [ADMINS] }),
       // Passes every authorizer, which the deployer needs before any RBAC object exists. It cannot be taken back by RBAC,
       // so it stays in the state store (kubeadm does the same since 1.29, kubernetes/kubernetes#121837).

@@ -1,17 +1,11 @@
 import { diffLines } from 'diff';
 import { stringify } from 'yaml';
 import { manifestSet, manifestSets } from './addons/index.js';
-import type { ArtifactLock } from './artifacts.js';
+import type { ArtifactLock, Description } from './artifacts.js';
 import { componentsOf, componentState } from './components/index.js';
 import type { FileContent, HostState } from './desired-state.js';
 import type { HostFacts } from './facts.js';
-import type { ClusterSpec, Host } from './spec.js';
-
-/** A spec, and the artifacts that it is deployed with. */
-export interface Description {
-  readonly spec: ClusterSpec;
-  readonly lock: ArtifactLock;
-}
+import type { Host } from './spec.js';
 
 /** One thing that two descriptions describe differently. */
 export interface Difference {
@@ -47,7 +41,7 @@ const FACTS: HostFacts = {
  * it tells neither of drift nor of secrets: contents that the descriptions only refer to are not read.
  */
 export function compareDescriptions(before: Description, after: Description): Differences[] {
-  return [...merged(hostDifferences(before, after)), ...objectDifferences(before.spec, after.spec)];
+  return [...merged(hostDifferences(before, after)), ...objectDifferences(before, after)];
 }
 
 function hostDifferences(before: Description, after: Description): Differences[] {
@@ -76,10 +70,10 @@ function hostDifferences(before: Description, after: Description): Differences[]
   });
 }
 
-function objectDifferences(before: ClusterSpec, after: ClusterSpec): Differences[] {
-  const things = (set: (typeof manifestSets)[number], spec: ClusterSpec): Things =>
+function objectDifferences(before: Description, after: Description): Differences[] {
+  const things = (set: (typeof manifestSets)[number], description: Description): Things =>
     new Map(
-      manifestSet(set, spec).map((object) => {
+      manifestSet(set, description).map((object) => {
         const { namespace, name } = object.metadata;
         return [`${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`, stringify(object)];
       }),

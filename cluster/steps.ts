@@ -66,9 +66,9 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
     manifests('bootstrap-rbac', 'Let nodes ask for certificates', apiServers),
     manifests('flannel', 'Apply the pod network (flannel)', apiServers),
     manifests('coredns', 'Apply cluster DNS (CoreDNS)', imagesAreThere),
-    ...(requireSupport(spec.kubernetes).metricsServerImage === undefined
-      ? []
-      : [manifests('metrics-server', 'Apply resource metrics (metrics-server)', imagesAreThere)]),
+    ...(requireSupport(spec.kubernetes).metricsServer
+      ? [manifests('metrics-server', 'Apply resource metrics (metrics-server)', imagesAreThere)]
+      : []),
   ];
   return [
     ...preparation(spec.hosts),

@@ -43,29 +43,12 @@ export interface VersionSupport {
   readonly benchmark: Benchmark;
   /** Where the minor's EndpointSlices are: v1 is there from 1.21, v1beta1 until 1.24. */
   readonly endpointSliceVersion: 'v1' | 'v1beta1';
-  /** Reference of the pause image, the sandbox of every pod. */
-  readonly pauseImage: string;
-  readonly corednsImage: string;
-  readonly flannelImage: string;
-  /** Serves the resource metrics API; absent where no release fits the minor. */
-  readonly metricsServerImage?: string;
-  /** What the project's own checks run in pods: web server, admission webhook, wget and nslookup (Kubernetes' e2e tests). */
-  readonly checkImage: string;
+  /** Whether a release of metrics-server, which serves the resource metrics API, fits the minor. */
+  readonly metricsServer: boolean;
 }
 
-/** What is chosen for a minor, beside what follows from its number. */
-type Choice = Pick<VersionSupport, 'pauseImage' | 'corednsImage'>;
-
-/** The minors that runs on real hosts have proven, with kubeadm's own choice of images for them. */
-const proven: Readonly<Record<number, Choice>> = {
-  20: { pauseImage: 'registry.k8s.io/pause:3.2', corednsImage: 'registry.k8s.io/coredns:1.7.0' },
-  35: { pauseImage: 'registry.k8s.io/pause:3.10.1', corednsImage: 'registry.k8s.io/coredns/coredns:v1.13.1' },
-  36: { pauseImage: 'registry.k8s.io/pause:3.10.2', corednsImage: 'registry.k8s.io/coredns/coredns:v1.14.2' },
-  37: { pauseImage: 'registry.k8s.io/pause:3.10.2', corednsImage: 'registry.k8s.io/coredns/coredns:v1.14.6' },
-};
-
-/** Minors of v1 that are deployed without {@link supportOf}'s `allowUnproven`, oldest first. */
-export const provenMinors: readonly number[] = Object.keys(proven).map(Number);
+/** Minors of v1 that runs on real hosts have proven; deployed without {@link supportOf}'s `allowUnproven`, oldest first. */
+export const provenMinors: readonly number[] = [20, 35, 36, 37];
 const NEWEST = Math.max(...provenMinors);
 
 /** Why a minor that is not proven is refused. */
@@ -78,8 +61,7 @@ function refusalOf(minor: number): string {
 }
 
 function supportOfMinor(minor: number): VersionSupport | undefined {
-  const choice = proven[minor] ?? (minor > NEWEST ? proven[NEWEST] : undefined);
-  if (choice === undefined) return undefined;
+  if (!provenMinors.includes(minor) && minor <= NEWEST) return undefined;
   const modern = minor >= 24;
   return {
     minor,
@@ -104,10 +86,7 @@ function supportOfMinor(minor: number): VersionSupport | undefined {
     // 1.12 is of 1.32 to 1.34, and the newest that there is.
     benchmark: minor >= 32 ? 'cis-1.12' : 'cis-1.20',
     endpointSliceVersion: minor >= 21 ? 'v1' : 'v1beta1',
-    flannelImage: 'ghcr.io/flannel-io/flannel:v0.28.10',
-    ...(modern ? { metricsServerImage: 'registry.k8s.io/metrics-server/metrics-server:v0.9.0' } : {}),
-    checkImage: 'registry.k8s.io/e2e-test-images/agnhost:2.66.1',
-    ...choice,
+    metricsServer: modern,
   };
 }
 
@@ -123,7 +102,7 @@ export function supportOf(
 ): VersionSupport | { allowed: string; refusal: string } {
   const minor = minorOf(version);
   const support = supportOfMinor(minor);
-  if (support !== undefined && (minor in proven || allowUnproven)) return support;
+  if (support !== undefined && (provenMinors.includes(minor) || allowUnproven)) return support;
   const list = provenMinors.map((m) => `v1.${m}.x`).join(', ');
   return { allowed: `a proven version: ${list}`, refusal: `deploy one of ${list}: ${version} ${refusalOf(minor)}` };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { format, resolveConfig } from 'prettier';
+import { allOfficialLocks } from '../activities/artifacts/artifact-lock.js';
 import { compatibilityTable, withCompatibilityTable } from '../bench/compatibility.js';
 import { readVersionFigures, type VersionFigures } from '../bench/version-figures.js';
 import { provenMinors } from '../cluster/versions.js';
@@ -22,10 +23,12 @@ const figures: VersionFigures = {
   criticalPath: [],
 };
 
+const locks = await allOfficialLocks();
+
 test('the compatibility table of the README is the one that versions and lab runs give', async () => {
   const text = await readFile('README.md', 'utf8');
   const options = { ...(await resolveConfig('README.md')), filepath: 'README.md' };
-  assert.equal(await format(withCompatibilityTable(text, await readVersionFigures()), options), text);
+  assert.equal(await format(withCompatibilityTable(text, await readVersionFigures(), locks), options), text);
 });
 
 test('every minor that is deployed has been deployed on the lab, with the patch whose mirror can be built', async () => {
@@ -41,7 +44,7 @@ test('every minor that is deployed has been deployed on the lab, with the patch 
 });
 
 test('the table says what a run on the lab has shown, also when that was not all good', () => {
-  const rows = compatibilityTable([figures]);
+  const rows = compatibilityTable([figures], locks);
   const row = rows.find((line) => line.includes('v1.37.x'));
   assert.match(row ?? '', /3\.7\.8 \| 2\.3\.9, 1\.5\.7 .* nftables/);
   assert.match(
@@ -51,10 +54,10 @@ test('the table says what a run on the lab has shown, also when that was not all
 });
 
 test('a minor that was never deployed on the lab is said to be so', () => {
-  const row = compatibilityTable([]).find((line) => line.includes('v1.36.x'));
+  const row = compatibilityTable([], locks).find((line) => line.includes('v1.36.x'));
   assert.match(row ?? '', /\| never \|/);
 });
 
 test('a text without a place for the table is refused', () => {
-  assert.throws(() => withCompatibilityTable('# A text', []), /README\.md has no lines/);
+  assert.throws(() => withCompatibilityTable('# A text', [], locks), /README\.md has no lines/);
 });

@@ -2,8 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
+import { type ArtifactLock, artifactLockSchema, imageNames } from '../../cluster/artifacts.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
+import { requireSupport } from '../../cluster/versions.js';
 import { parseYaml, YamlError } from '../../cluster/yaml.js';
 import { ArtifactError } from './artifact-error.js';
 
@@ -26,7 +27,20 @@ export async function lockOf({
   artifacts,
   kubernetes,
 }: Pick<ClusterSpec, 'artifacts' | 'kubernetes'>): Promise<ArtifactLock> {
-  return loadLock(artifacts.lock ?? (await officialLock(kubernetes)));
+  const path = artifacts.lock ?? (await officialLock(kubernetes));
+  const lock = await loadLock(path);
+  const { metricsServer } = requireSupport(kubernetes);
+  const missing = imageNames.filter(
+    (name) => (name !== 'metrics-server' || metricsServer) && !lock.images.some((image) => image.name === name),
+  );
+  if (missing.length > 0) throw badLock(path, `images: there is no ${missing.join(', no ')}`);
+  return lock;
+}
+
+/** Every lock of official releases that comes with the project. */
+export async function allOfficialLocks(): Promise<ArtifactLock[]> {
+  const files = (await readdir(officialLocks)).sort();
+  return Promise.all(files.map((file) => loadLock(join(officialLocks, file))));
 }
 
 /** The lock files of the official releases that come with the project. */
@@ -68,15 +82,18 @@ function problemOf(issue: z.core.$ZodIssue): string {
 function crossProblems({ artifacts, images }: ArtifactLock): string[] {
   const names = artifacts.map(({ name }) => name);
   return [
-    ...names
-      .filter((name, index) => names.indexOf(name) !== index)
-      .map((name) => `artifacts: ${name} is there twice; a name is unique`),
-    ...images
-      .filter(({ artifact }) => !names.includes(artifact))
-      .map(
-        ({ reference, artifact }) => `images: ${reference} refers to artifact ${artifact}, which is not in the file`,
-      ),
+    ...repeated(names).map((name) => `artifacts: ${name} is there twice; a name is unique`),
+    ...images.flatMap(({ name, artifact }) =>
+      artifact === undefined || names.includes(artifact)
+        ? []
+        : [`images: ${name} refers to artifact ${artifact}, which is not in the file`],
+    ),
+    ...repeated(images.map(({ name }) => name)).map((name) => `images: ${name} is there twice; a name is unique`),
   ];
+}
+
+function repeated(names: readonly string[]): string[] {
+  return names.filter((name, index) => names.indexOf(name) !== index);
 }
 
 function badLock(path: string, problem: string): ArtifactError {

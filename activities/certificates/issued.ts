@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
+import type { AuthorityName } from '../../cluster/pki.js';
 import { keySha256 } from './csr.js';
 import { type Asn1, Class, encode, objectIdentifier, primitive, sequence, Type } from './der.js';
 import { alternativeNames, generalNames, readGeneralNames, readName, SUBJECT_ALT_NAME, subjectOf } from './names.js';
@@ -19,21 +20,30 @@ const purposes: Readonly<Record<string, string>> = {
   'server auth': '1.3.6.1.5.5.7.3.1',
 };
 
+/** A certificate authority; its certificate in PEM. */
+export interface Authority {
+  readonly name: AuthorityName;
+  readonly certificate: string;
+}
+
 /**
  * Holds a certificate against the request that was approved: nothing that it gives its holder may be more, or less.
  *
  * @param pem - what the signer issued
- * @param authority - who must have signed it, PEM
+ * @param authority - who must have signed it
  * @returns every difference; none for what was approved
  */
-export function differencesFromApproved(pem: string, request: CertificateRequest, authority: string): string[] {
+export function differencesFromApproved(pem: string, request: CertificateRequest, authority: Authority): string[] {
   const block = pemBlock(pem, 'CERTIFICATE');
   if (block?.trim() !== pem.trim()) return ['is not one PEM block CERTIFICATE and nothing else'];
   try {
     const certificate = new X509Certificate(pem);
     const seen = read(decodeStrictly(certificate.raw));
     return [
-      ...unless(certificate.verify(new X509Certificate(authority).publicKey), 'is not signed by kubernetes-ca'),
+      ...unless(
+        certificate.verify(new X509Certificate(authority.certificate).publicKey),
+        `is not signed by ${authority.name}`,
+      ),
       ...compare('subject', seen.subject, request.subject),
       ...compare('names', seen.names.toSorted().join(', '), request.names.toSorted().join(', ')),
       ...compare('key', keySha256(certificate.publicKey), request.keySha256),

@@ -1,5 +1,5 @@
 import type { V1Namespace, V1Pod, V1Service } from '@kubernetes/client-node';
-import { requireSupport } from '../../cluster/versions.js';
+import { imageReference } from '../../cluster/artifacts.js';
 import { NotYetError } from '../activity.js';
 import type { ClusterContext } from '../cluster-context.js';
 import { nodeStates, until } from '../control-plane.js';
@@ -28,7 +28,7 @@ export interface RunningApplication {
 
 /** Runs the test application for as long as `use` takes, through the API servers of `kubernetes`. */
 export async function withApplication<T>(
-  { spec }: Pick<ClusterContext, 'spec'>,
+  { lock }: Pick<ClusterContext, 'lock'>,
   kubernetes: KubernetesApi,
   signal: AbortSignal,
   use: (running: RunningApplication) => Promise<T>,
@@ -39,8 +39,8 @@ export async function withApplication<T>(
   await kubernetes.remove(webhookRegistration);
   await until(() => requireNoNamespace(kubernetes), { ...wait, intervalMs: 1000 });
   try {
-    const { checkImage } = requireSupport(spec.kubernetes);
-    for (const manifest of application(checkImage, replicas, await webhookIdentity(WEBHOOK_NAME))) {
+    const image = imageReference(lock, 'agnhost');
+    for (const manifest of application(image, replicas, await webhookIdentity(WEBHOOK_NAME))) {
       await kubernetes.apply(manifest);
     }
     const pods = await until(() => runningPods(kubernetes, replicas), { ...wait, intervalMs: 500 });

@@ -1,13 +1,13 @@
+import { type Description, imageReference } from '../artifacts.js';
 import type { ClusterSpec } from '../spec.js';
 import { dnsServiceAddress, hostsWithRole } from '../topology.js';
-import { requireSupport } from '../versions.js';
 import { clusterRoleBinding, serviceAccount, tolerations, type Manifest } from './manifest.js';
 
 const NAMESPACE = 'kube-system';
 const labels = { 'k8s-app': 'kube-dns' };
 
 /** CoreDNS (seed, "CoreDNS"): `kube-dns` at the tenth service address, one replica a node and two where there are two. */
-export function coredns(spec: ClusterSpec): Manifest[] {
+export function coredns({ spec, lock }: Description): Manifest[] {
   const metadata = { name: 'coredns', namespace: NAMESPACE };
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
@@ -46,7 +46,7 @@ export function coredns(spec: ClusterSpec): Manifest[] {
         // No surge: replicas must not share a node, and there may be no third.
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
         selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: podSpec(requireSupport(spec.kubernetes).corednsImage) },
+        template: { metadata: { labels }, spec: podSpec(imageReference(lock, 'coredns')) },
       },
     },
   ];

@@ -1,6 +1,5 @@
-import type { ClusterSpec } from '../spec.js';
+import { type Description, imageReference } from '../artifacts.js';
 import { API_PROXY_PORT } from '../topology.js';
-import { requireSupport } from '../versions.js';
 import { clusterRoleBinding, serviceAccount, type Manifest } from './manifest.js';
 
 const NAMESPACE = 'kube-flannel';
@@ -22,8 +21,8 @@ mv /etc/cni/net.d/.10-flannel.conflist.new /etc/cni/net.d/10-flannel.conflist
  * flannel (seed, "flannel"): vxlan, with direct routes between hosts of one subnet. It reaches the API through the
  * node's own proxy, so that the pod network does not wait for the Service network.
  */
-export function flannel(spec: ClusterSpec): Manifest[] {
-  const image = requireSupport(spec.kubernetes).flannelImage;
+export function flannel({ spec, lock }: Description): Manifest[] {
+  const image = imageReference(lock, 'flannel');
   return [
     {
       apiVersion: 'v1',

@@ -1,4 +1,4 @@
-import type { ClusterSpec } from '../spec.js';
+import type { Description } from '../artifacts.js';
 import type { ManifestSet } from '../steps.js';
 import { bootstrapRbac } from './bootstrap-rbac.js';
 import { coredns } from './coredns.js';
@@ -21,27 +21,28 @@ export const appliedKinds: readonly (readonly [apiVersion: string, kind: string]
   ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding'],
   ['rbac.authorization.k8s.io/v1', 'RoleBinding'],
   ['v1', 'ConfigMap'],
+  ['v1', 'Secret'],
   ['v1', 'Service'],
   ['v1', 'ServiceAccount'],
 ];
 
 /** The objects of one set, in the order in which they are applied. */
-export function manifestSet(set: ManifestSet, spec: ClusterSpec): Manifest[] {
-  return described(set, spec).map((manifest) => ({
+export function manifestSet(set: ManifestSet, description: Description): Manifest[] {
+  return described(set, description).map((manifest) => ({
     ...manifest,
     metadata: { ...manifest.metadata, labels: { ...manifest.metadata.labels, [SET_LABEL]: set } },
   }));
 }
 
-function described(set: ManifestSet, spec: ClusterSpec): Manifest[] {
+function described(set: ManifestSet, description: Description): Manifest[] {
   switch (set) {
     case 'bootstrap-rbac':
       return bootstrapRbac();
     case 'flannel':
-      return flannel(spec);
+      return flannel(description);
     case 'coredns':
-      return coredns(spec);
+      return coredns(description);
     case 'metrics-server':
-      return metricsServer(spec);
+      return metricsServer(description);
   }
 }

@@ -1,3 +1,4 @@
+import type { FileContent } from '../desired-state.js';
 import { CONTROL_PLANE_KEY } from '../topology.js';
 
 /** A Kubernetes object as it is applied: server-side, by field manager {@link FIELD_MANAGER}. */
@@ -11,6 +12,18 @@ export interface Manifest {
     readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly [field: string]: unknown;
+}
+
+/**
+ * A value of a manifest that is no part of the description: the PEM of a certificate or key of the cluster's PKI. Who
+ * applies the object puts it in.
+ */
+export class IssuedPem {
+  /** @param encoding - `base64` where the API takes bytes */
+  constructor(
+    readonly content: Extract<FileContent, { kind: 'certificate' | 'private-key' }>,
+    readonly encoding: 'text' | 'base64',
+  ) {}
 }
 
 /** Owner of the deployer's fields in server-side apply. */

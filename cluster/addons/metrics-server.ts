@@ -1,19 +1,23 @@
-import type { ClusterSpec } from '../spec.js';
+import { type Description, imageReference } from '../artifacts.js';
 import { requireSupport } from '../versions.js';
-import { clusterRoleBinding, serviceAccount, tolerations, type Manifest } from './manifest.js';
+import { METRICS_SERVER_CERTIFICATE, kubeletAuthorities } from '../pki.js';
+import { clusterRoleBinding, IssuedPem, serviceAccount, tolerations, type Manifest } from './manifest.js';
 
 const NAMESPACE = 'kube-system';
 const NAME = 'metrics-server';
 const labels = { 'k8s-app': NAME };
 const PORT = 10250;
 
+const CERTIFICATES = '/etc/metrics-server';
+/** What is mounted there. */
+const KUBELET_AUTHORITY = 'kubelet-serving-ca.crt';
+
 /**
- * metrics-server, for `kubectl top` and autoscalers; nothing where no release fits the version.
- * It checks kubelets by the cluster's own authority, which signed their serving certificates.
+ * metrics-server, for `kubectl top` and autoscalers; nothing where no release fits the version. It knows kubelets by the
+ * authority that signed their serving certificates, and API servers know it by an authority of its own.
  */
-export function metricsServer(spec: ClusterSpec): Manifest[] {
-  const image = requireSupport(spec.kubernetes).metricsServerImage;
-  if (image === undefined) return [];
+export function metricsServer({ spec, lock }: Description): Manifest[] {
+  if (!requireSupport(spec.kubernetes).metricsServer) return [];
   const metadata = { name: NAME, namespace: NAMESPACE, labels };
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
@@ -58,6 +62,24 @@ export function metricsServer(spec: ClusterSpec): Manifest[] {
     },
     {
       apiVersion: 'v1',
+      kind: 'Secret',
+      metadata,
+      type: 'kubernetes.io/tls',
+      data: {
+        'tls.crt': new IssuedPem({ kind: 'certificate', certificate: METRICS_SERVER_CERTIFICATE }, 'base64'),
+        'tls.key': new IssuedPem({ kind: 'private-key', key: METRICS_SERVER_CERTIFICATE }, 'base64'),
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata,
+      data: {
+        [KUBELET_AUTHORITY]: new IssuedPem({ kind: 'certificate', certificate: kubeletAuthorities.serving }, 'text'),
+      },
+    },
+    {
+      apiVersion: 'v1',
       kind: 'Service',
       metadata,
       spec: { selector: labels, ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 'https' }] },
@@ -69,7 +91,7 @@ export function metricsServer(spec: ClusterSpec): Manifest[] {
       spec: {
         replicas: 1,
         selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: podSpec(image) },
+        template: { metadata: { labels }, spec: podSpec(imageReference(lock, 'metrics-server')) },
       },
     },
     {
@@ -81,8 +103,7 @@ export function metricsServer(spec: ClusterSpec): Manifest[] {
         version: 'v1beta1',
         groupPriorityMinimum: 100,
         versionPriority: 100,
-        // Its certificate is made at each start, as upstream has it.
-        insecureSkipTLSVerify: true,
+        caBundle: new IssuedPem({ kind: 'certificate', certificate: 'metrics-server-ca' }, 'base64'),
         service: { name: NAME, namespace: NAMESPACE, port: 443 },
       },
     },
@@ -99,10 +120,12 @@ function podSpec(image: string): object {
         name: NAME,
         image,
         args: [
-          '--cert-dir=/tmp',
+          // Both are read again when they change.
+          `--tls-cert-file=${CERTIFICATES}/tls.crt`,
+          `--tls-private-key-file=${CERTIFICATES}/tls.key`,
           `--secure-port=${PORT}`,
           '--kubelet-preferred-address-types=InternalIP',
-          '--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt',
+          `--kubelet-certificate-authority=${CERTIFICATES}/${KUBELET_AUTHORITY}`,
           '--metric-resolution=15s',
         ],
         ports: [{ containerPort: PORT, name: 'https', protocol: 'TCP' }],
@@ -116,9 +139,16 @@ function podSpec(image: string): object {
           runAsNonRoot: true,
           runAsUser: 1000,
         },
-        volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+        volumeMounts: [{ name: 'certificates', mountPath: CERTIFICATES, readOnly: true }],
       },
     ],
-    volumes: [{ name: 'tmp', emptyDir: {} }],
+    volumes: [
+      {
+        name: 'certificates',
+        projected: { defaultMode: 0o440, sources: [{ secret: { name: NAME } }, { configMap: { name: NAME } }] },
+      },
+    ],
+    // The group that the files of the volume belong to, which only root may read otherwise.
+    securityContext: { fsGroup: 1000 },
   };
 }

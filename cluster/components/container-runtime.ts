@@ -1,4 +1,4 @@
-import type { ArtifactLock } from '../artifacts.js';
+import { type ArtifactLock, type ImageName, imageReference } from '../artifacts.js';
 import type { DesiredFile, HostState } from '../desired-state.js';
 import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec } from '../spec.js';
@@ -57,8 +57,8 @@ export function containerRuntimeBinaries(): HostState {
  * containerd (seed, "安装部署docker容器引擎", in the runtime that every Kubernetes version speaks to), with the systemd
  * cgroup driver on both sides.
  */
-export function containerRuntimeState(spec: ClusterSpec): HostState {
-  const config = textFile(CONFIG, configuration(spec), 'root:root', 0o644);
+export function containerRuntimeState(spec: ClusterSpec, lock: ArtifactLock): HostState {
+  const config = textFile(CONFIG, configuration(spec, imageReference(lock, 'pause')), 'root:root', 0o644);
   return {
     ...nothing,
     directories: [directory('/etc/containerd'), directory('/etc/cni'), directory('/etc/cni/net.d')],
@@ -114,8 +114,8 @@ export function containerRuntimeState(spec: ClusterSpec): HostState {
 }
 
 /** containerd's configuration: version 2 for 1.x; version 3 for 2.x, which has the CRI plugin in two parts. */
-function configuration(spec: ClusterSpec): string {
-  const { containerdConfig, pauseImage } = requireSupport(spec.kubernetes);
+function configuration(spec: ClusterSpec, pauseImage: string): string {
+  const { containerdConfig } = requireSupport(spec.kubernetes);
   const [images, runtime, sandbox] =
     containerdConfig === 2
       ? ['io.containerd.grpc.v1.cri', 'io.containerd.grpc.v1.cri', [`  sandbox_image = "${pauseImage}"`]]
@@ -147,23 +147,24 @@ type LockedImages = ArtifactLock['images'];
  * The images of the lock file that a node needs to be Ready, every pod's sandbox and the pod network, loaded before a pod
  * asks for them (the seed's node.tar); none where hosts pull.
  */
-export function nodeImages(spec: ClusterSpec, images: LockedImages): HostState {
-  return loaded(images.filter(({ reference }) => isNodeImage(spec, reference)));
+export function nodeImages(images: LockedImages): HostState {
+  return loaded(images.filter(({ name }) => isNodeImage(name)));
 }
 
 /** All other images of the lock file, which pods ask for once a node is Ready. */
-export function addonImages(spec: ClusterSpec, images: LockedImages): HostState {
-  return loaded(images.filter(({ reference }) => !isNodeImage(spec, reference)));
+export function addonImages(images: LockedImages): HostState {
+  return loaded(images.filter(({ name }) => !isNodeImage(name)));
 }
 
-function isNodeImage(spec: ClusterSpec, reference: string): boolean {
-  const { pauseImage, flannelImage } = requireSupport(spec.kubernetes);
-  return reference === pauseImage || reference === flannelImage;
+function isNodeImage(name: ImageName): boolean {
+  return name === 'pause' || name === 'flannel';
 }
 
 function loaded(images: LockedImages): HostState {
   return {
     ...nothing,
-    images: images.map(({ reference, artifact }) => ({ reference, archive: { artifact } })),
+    images: images.flatMap(({ reference, artifact }) =>
+      artifact === undefined ? [] : [{ reference, archive: { artifact } }],
+    ),
   };
 }

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { DesiredFile, HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
+import { kubeletAuthorities } from '../pki.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { API_PORT, hostsWithRole, usesKonnectivity } from '../topology.js';
@@ -33,6 +34,7 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
   const konnectivity = usesKonnectivity(host);
   const files = [
     certificateFile(`${PKI}/ca.crt`, 'kubernetes-ca'),
+    certificateFile(`${PKI}/kubelet-serving-ca.crt`, kubeletAuthorities.serving),
     certificateFile(`${PKI}/etcd-ca.crt`, 'etcd-ca'),
     certificateFile(`${PKI}/front-proxy-ca.crt`, 'front-proxy-ca'),
     certificateFile(`${PKI}/apiserver.crt`, `kube-apiserver/${host.name}`),
@@ -100,7 +102,7 @@ export function kubeApiserverState(spec: ClusterSpec, host: Host): HostState {
           'etcd-cafile': `${PKI}/etcd-ca.crt`,
           'etcd-certfile': `${PKI}/apiserver-etcd-client.crt`,
           'etcd-keyfile': credential(`${PKI}/apiserver-etcd-client.key`),
-          'kubelet-certificate-authority': `${PKI}/ca.crt`,
+          'kubelet-certificate-authority': `${PKI}/kubelet-serving-ca.crt`,
           'kubelet-client-certificate': `${PKI}/apiserver-kubelet-client.crt`,
           'kubelet-client-key': credential(`${PKI}/apiserver-kubelet-client.key`),
           'kubelet-preferred-address-types': 'InternalIP,ExternalIP,Hostname',
@@ -156,11 +158,13 @@ function policyFile(path: string, policy: object): DesiredFile {
   return textFile(path, stringify(policy), 'root:root', 0o644);
 }
 
-/** All members, the host's own first: a request leaves the host only when its own member is gone. */
+/**
+ * The host's own member, where it has one. With all of them, an API server goes on asking one whose host lost its power:
+ * its client takes them in turn, finds out after 10 s, and for each resource anew. A server whose own member is gone is
+ * not ready, and whoever asks goes to another.
+ */
 function etcdServers(spec: ClusterSpec, host: Host): string[] {
   const members = hostsWithRole(spec, 'etcd');
-  return [
-    ...members.filter((member) => member.name === host.name),
-    ...members.filter((member) => member.name !== host.name),
-  ].map(etcdClientUrl);
+  const own = members.filter((member) => member.name === host.name);
+  return (own.length > 0 ? own : members).map(etcdClientUrl);
 }

@@ -1,5 +1,6 @@
 import type { HostState } from '../desired-state.js';
 import { nothing } from '../desired-state.js';
+import { kubeletAuthorities } from '../pki.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { requireSupport } from '../versions.js';
 import { OWN_API_SERVER, PKI, programPath } from './control-plane.js';
@@ -11,6 +12,19 @@ const UNIT = 'kube-controller-manager.service';
 const USER = 'kube-controller-manager';
 const KUBECONFIG = '/etc/kubernetes/controller-manager.conf';
 
+/** What kubelets' certificates are signed with. */
+const signers = (
+  [
+    ['client', `${PKI}/ca`],
+    ['serving', `${PKI}/kubelet-serving-ca`],
+  ] as const
+).map(([purpose, path]) => ({
+  purpose,
+  authority: kubeletAuthorities[purpose],
+  certificate: `${path}.crt`,
+  key: `${path}.key`,
+}));
+
 /**
  * One controller manager (seed, "配置controller manager组件"); the lease decides which one is active. The seed's
  * `endpoints` lock ended with 1.24 and its 20 s grace period makes nodes flap while the API moves: defaults instead.
@@ -18,8 +32,8 @@ const KUBECONFIG = '/etc/kubernetes/controller-manager.conf';
 export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostState {
   const files = [
     kubeconfigFile(KUBECONFIG, OWN_API_SERVER, `controller-manager/${host.name}`),
-    // Signs the certificates of kubelets whose request was approved.
-    keyFile(`${PKI}/ca.key`, 'kubernetes-ca'),
+    // Sign the certificates of kubelets whose request was approved.
+    ...signers.map(({ key, authority }) => keyFile(key, authority)),
   ];
   return {
     ...nothing,
@@ -49,9 +63,9 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
           'cluster-name': spec.name,
           // Signers for kubelets alone: nothing else is signed with the key that every client is known by.
           ...Object.fromEntries(
-            ['client', 'serving'].flatMap((purpose) => [
-              [`cluster-signing-kubelet-${purpose}-cert-file`, `${PKI}/ca.crt`],
-              [`cluster-signing-kubelet-${purpose}-key-file`, credential(`${PKI}/ca.key`)],
+            signers.flatMap(({ purpose, certificate, key }) => [
+              [`cluster-signing-kubelet-${purpose}-cert-file`, certificate],
+              [`cluster-signing-kubelet-${purpose}-key-file`, credential(key)],
             ]),
           ),
           controllers: '*,tokencleaner',
@@ -66,7 +80,7 @@ export function kubeControllerManagerState(spec: ClusterSpec, host: Host): HostS
           'terminated-pod-gc-threshold': '1000',
           'use-service-account-credentials': 'true',
         },
-        credentials: [KUBECONFIG, `${PKI}/ca.key`, `${PKI}/sa.key`],
+        credentials: [KUBECONFIG, ...signers.map(({ key }) => key), `${PKI}/sa.key`],
         service: sandbox([]),
       }),
     ],

@@ -70,7 +70,7 @@ export async function buildMirror(
 }
 
 function imageOf({ name, content }: ArtifactPlan): ArtifactLock['images'] {
-  return content.kind === 'image' ? [{ reference: content.reference, artifact: name }] : [];
+  return content.kind === 'image' ? [{ name: content.image, reference: content.reference, artifact: name }] : [];
 }
 
 /** Puts a built file into the mirror, whole or not at all, without a second copy where the file system allows it. */

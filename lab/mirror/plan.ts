@@ -1,4 +1,4 @@
-import type { Artifact } from '../../cluster/artifacts.js';
+import type { Artifact, ImageName } from '../../cluster/artifacts.js';
 
 /**
  * What the mirror of one Kubernetes version holds and where each part comes from: data only, so that another version
@@ -96,7 +96,7 @@ export type Content =
   /** Archive member -> file of a source. */
   | { readonly kind: 'tar.gz'; readonly members: Readonly<Record<string, SourceFile>> }
   | { readonly kind: 'file'; readonly file: SourceFile }
-  | ({ readonly kind: 'image'; readonly reference: string } & Image);
+  | ({ readonly kind: 'image'; readonly image: ImageName; readonly reference: string } & Image);
 
 /** An image of one layer. */
 export interface Image {

@@ -130,7 +130,12 @@ test('a lock file is read, and each of its mistakes is named with its place', as
     [entry('runc', 'sha256: abc'), '', /artifacts\.0\.sha256: a sha256 is 64 lower-case hexadecimal digits/],
     [entry('runc', 'extra: 1'), '', /artifacts\.0: /],
     [entry('runc', pin) + entry('runc', pin), '', /runc is there twice/],
-    [entry('runc', pin), 'images: [{ reference: r, artifact: nothing }]', /r refers to artifact nothing/],
+    [
+      entry('runc', pin),
+      'images: [{ name: pause, reference: "example.org/pause:1", artifact: nothing }]',
+      /pause refers to artifact nothing/,
+    ],
+    [entry('runc', pin), 'images: [{ name: pause, reference: "example.org/pause:1" }]', /pinned by @sha256:DIGEST/],
     ['  - {', '', /lock file .* cannot be used/],
   ];
   for (const [artifacts, rest, message] of cases) {

@@ -55,8 +55,9 @@ async function sign(
   t: Parameters<typeof goProgram>[0],
   request: string,
   usages: readonly string[],
+  authority = gate.authorities[usages.includes('client auth') ? 'client' : 'serving'],
 ): Promise<string> {
-  const [certificate] = await answersOf<string>(await goProgram(t, 'signer'), [gate.authority], [{ request, usages }]);
+  const [certificate] = await answersOf<string>(await goProgram(t, 'signer'), [authority], [{ request, usages }]);
   assert.ok(certificate !== undefined);
   return certificate;
 }
@@ -518,6 +519,18 @@ test('a serving certificate that Kubernetes signs is what was approved, in which
   assert.ok(found.state === 'asks');
   issue(gate, 'csr-serving', await sign(gate, t, sent.request, sent.usages ?? []));
   assert.deepEqual((await gate.perform('checkIssuedCertificate', gate.reference, found.request)).differences, []);
+});
+
+test('a serving certificate of the authority that clients and API servers are known by is not the approved one', async (t) => {
+  const gate = await openGate(t);
+  await makeMember(gate, t);
+  const sent = servingRequest({ attributes: [asksFor(alternativeNames(...own))] });
+  gate.server.create(sent);
+  const found = await gate.perform('awaitServingRequest', gate.reference, 'node01');
+  assert.ok(found.state === 'asks');
+  issue(gate, 'csr-serving', await sign(gate, t, sent.request, sent.usages ?? [], gate.authorities.client));
+  const { differences } = await gate.perform('checkIssuedCertificate', gate.reference, found.request);
+  assert.deepEqual(differences, ['is not signed by kubelet-serving-ca']);
 });
 
 function issue(gate: Gate, name: string, certificate: string): void {

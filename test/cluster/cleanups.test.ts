@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { endPods, removeLinks, removeRules, unmountBelow } from '../../cluster/components/cleanups.js';
 import { containerRuntimeState } from '../../cluster/components/container-runtime.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
-import { seedDocument, specOf } from './documents.js';
+import { lockFor, seedDocument, specOf } from './documents.js';
 
 /** Runs a command among programs of a test's own; nothing of this machine is looked at or touched. */
 async function runAmong(t: TestContext, programs: Record<string, string>, command: string): Promise<string[]> {
@@ -62,8 +62,8 @@ test("a destroy unmounts what belongs to pods, and nothing of docker's or nerdct
     '/var/lib/nerdctl/9',
   ];
   const unmounted: string[] = [];
-  for (const { command } of containerRuntimeState(specOf(seedDocument())).traces.cleanups.filter(({ title }) =>
-    title.startsWith('unmount'),
+  for (const { command } of containerRuntimeState(specOf(seedDocument()), lockFor('v1.20.2')).traces.cleanups.filter(
+    ({ title }) => title.startsWith('unmount'),
   )) {
     unmounted.push(
       ...(await runAmong(

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parse } from 'yaml';
-import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { NODE_API_URL } from '../../cluster/components/api-endpoint.js';
 import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
 import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
 import { certificatePlan } from '../../cluster/pki.js';
+import { hostsWithRole } from '../../cluster/topology.js';
 import type { ClusterSpec, Host } from '../../cluster/spec.js';
-import { anySpec, debianFacts, seedDocument, specOf } from './documents.js';
-
-const lock = artifactLockSchema.parse(
-  parse(readFileSync(new URL('../../../cluster/locks/v1.20.2.yaml', import.meta.url), 'utf8')),
-);
+import { anySpec, debianFacts, lockFor, seedDocument, specOf } from './documents.js';
 
 const facts = { ...debianFacts, ipvs: true };
 
@@ -31,7 +25,7 @@ function described(spec: ClusterSpec): Described[] {
       spec,
       host,
       component,
-      state: componentState(component, { spec, host, lock, facts }),
+      state: componentState(component, { spec, host, lock: lockFor(spec.kubernetes), facts }),
     })),
   );
 }
@@ -120,15 +114,16 @@ test("a host holds no certificate or key of another host, and no authority's key
         content.kind === 'private-key' ? content.key : 'certificate' in content ? content.certificate : undefined;
       if (name?.includes('/')) assert.equal(name.split('/')[1], host.name, path);
       if (content.kind === 'private-key' && content.key.endsWith('-ca')) {
-        assert.deepEqual([component, content.key], ['kube-controller-manager', 'kubernetes-ca']);
+        assert.equal(component, 'kube-controller-manager');
+        assert.ok(['kubernetes-ca', 'kubelet-serving-ca'].includes(content.key), content.key);
       }
     }
   });
 });
 
 test('every program is of an artifact in the lock file', () => {
-  const artifacts = new Set(lock.artifacts.map(({ name }) => name));
-  everyComponent(({ state }) => {
+  everyComponent(({ spec, state }) => {
+    const artifacts = new Set(lockFor(spec.kubernetes).artifacts.map(({ name }) => name));
     for (const { path, content } of state.files) {
       if (content.kind === 'artifact') assert.ok(artifacts.has(content.artifact.artifact), path);
     }
@@ -220,7 +215,7 @@ test('no program of a distribution runs beside the confined unit that takes it',
 
 test('a program that a probe calls is on the host: sent, a package, or one that every Debian has', () => {
   everyComponent(({ spec, host, state }) => {
-    const packages = componentState('host', { spec, host, lock, facts }).packages;
+    const packages = componentState('host', { spec, host, lock: lockFor(spec.kubernetes), facts }).packages;
     for (const { command, title } of state.ready) {
       if (/\bcurl\b/.test(command)) assert.ok(packages.includes('curl'), title);
     }
@@ -262,4 +257,26 @@ test('a node that boots with another name and another /etc/hosts is the same nod
     .certificates.filter(({ name }) => name.startsWith('kube-apiserver/'))
     .map(({ sans }) => sans.ip.includes(new URL(NODE_API_URL).hostname));
   assert.equal(address, true, 'the address is in the certificate');
+});
+
+test('an API server asks its own etcd member alone, and all members where it has none', () => {
+  fc.assert(
+    fc.property(anySpec, (spec) => {
+      const members = hostsWithRole(spec, 'etcd');
+      for (const { host, component, state } of described(spec)) {
+        if (component !== 'kube-apiserver') continue;
+        const unit = state.files.find(({ path }) => path.endsWith('/kube-apiserver.service'))?.content;
+        assert.ok(unit?.kind === 'text');
+        const asked = /--etcd-servers=(\S+)/
+          .exec(unit.text)?.[1]
+          ?.split(',')
+          .map((url) => new URL(url).hostname);
+        const own = members.filter(({ name }) => name === host.name);
+        assert.deepEqual(
+          asked,
+          (own.length > 0 ? own : members).map(({ address }) => address),
+        );
+      }
+    }),
+  );
 });

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { type ArtifactLock, artifactLockSchema } from '../../cluster/artifacts.js';
 import type { HostFacts } from '../../cluster/facts.js';
 import type { ClusterSpec, Role } from '../../cluster/spec.js';
 import { validateSpec } from '../../cluster/spec/validate.js';
@@ -22,6 +23,16 @@ export type Document = Record<string, unknown> & {
 };
 
 const seedText = readFileSync(new URL('../../../examples/seed.yaml', import.meta.url), 'utf8');
+
+const locks = new URL('../../../cluster/locks/', import.meta.url);
+
+/** The lock of official releases of a version, or of another patch of its minor. */
+export function lockFor(kubernetes: string): ArtifactLock {
+  const minor = kubernetes.slice(0, kubernetes.lastIndexOf('.') + 1);
+  const file = readdirSync(locks).find((name) => name.startsWith(minor));
+  if (file === undefined) throw new Error(`there is no lock of ${minor}x`);
+  return artifactLockSchema.parse(parse(readFileSync(new URL(file, locks), 'utf8')));
+}
 
 /** A fresh copy of `examples/seed.yaml`, to be spoiled at will. */
 export function seedDocument(): Document {

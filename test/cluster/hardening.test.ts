@@ -1,24 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
 import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
-import { debianFacts, seedDocument, specOf } from './documents.js';
+import { debianFacts, lockFor, seedDocument, specOf } from './documents.js';
 
-const lock = artifactLockSchema.parse({
-  kubernetes: 'v1.0.0',
-  artifacts: [
-    {
-      name: 'etcd',
-      version: '3.6.16',
-      arch: 'amd64',
-      url: 'https://example.org/etcd',
-      format: 'tar.gz',
-      sha256: '0'.repeat(64),
-    },
-  ],
-});
 const versions = ['v1.20.2', 'v1.36.4'];
 
 interface OnHost {
@@ -33,7 +19,7 @@ function hostWith(role: 'control-plane' | 'node', kubernetes: string): OnHost[] 
   assert.ok(host !== undefined);
   return componentsOf(spec, host).map((component) => ({
     component,
-    state: componentState(component, { spec, host, lock, facts: debianFacts }),
+    state: componentState(component, { spec, host, lock: lockFor(kubernetes), facts: debianFacts }),
   }));
 }
 

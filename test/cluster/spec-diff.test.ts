@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parse } from 'yaml';
-import { artifactLockSchema, type ArtifactLock } from '../../cluster/artifacts.js';
-import { compareDescriptions, type Description, type Difference } from '../../cluster/spec-diff.js';
-import { anySpec, seedDocument, specOf } from './documents.js';
-
-function lockFor(kubernetes: string): ArtifactLock {
-  return artifactLockSchema.parse(
-    parse(readFileSync(new URL(`../../../cluster/locks/${kubernetes}.yaml`, import.meta.url), 'utf8')),
-  );
-}
+import { type Description, imageReference } from '../../cluster/artifacts.js';
+import { compareDescriptions, type Difference } from '../../cluster/spec-diff.js';
+import { anySpec, lockFor, seedDocument, specOf } from './documents.js';
 
 function described(
   kubernetes: string,
@@ -60,7 +52,10 @@ test('another version shows the flags, fields, programs and objects that differ,
   assert.deepEqual(of('coredns', before, after), [
     {
       what: 'Deployment kube-system/coredns',
-      lines: ['- image: registry.k8s.io/coredns:1.7.0', '+ image: registry.k8s.io/coredns/coredns:v1.14.6'],
+      lines: [
+        `- image: ${imageReference(lockFor('v1.20.2'), 'coredns')}`,
+        `+ image: ${imageReference(lockFor('v1.37.1'), 'coredns')}`,
+      ],
     },
   ]);
   assert.ok(of('metrics-server', before, after).every(({ how }) => how === 'is new'));

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentState } from '../../cluster/components/index.js';
 import { nodeChoices, proxyMode } from '../../cluster/components/kube-proxy.js';
 import type { HostFacts } from '../../cluster/facts.js';
 import { requireSupport, supportOf } from '../../cluster/versions.js';
-import { debianFacts, seedDocument, specOf } from './documents.js';
+import { debianFacts, lockFor, seedDocument, specOf } from './documents.js';
 
 const facts: HostFacts = { ...debianFacts, cgroup: 'v1' };
-const lock = artifactLockSchema.parse({ kubernetes: 'v1.0.0', artifacts: [] });
 
 /** The text of one file of a component, in the seed's cluster at another version. */
 function textOf(
@@ -21,7 +19,7 @@ function textOf(
     roles.includes(component === 'kube-apiserver' ? 'control-plane' : 'node'),
   );
   assert.ok(host !== undefined);
-  const file = componentState(component, { spec, host, lock, facts }).files.find(
+  const file = componentState(component, { spec, host, lock: lockFor(kubernetes), facts }).files.find(
     (candidate) => candidate.path === path,
   );
   if (file?.content.kind !== 'text') throw new Error(`${component} has no text file ${path}`);
@@ -43,7 +41,7 @@ for (const version of ['v1.19.16', 'v1.21.14', 'v1.30.3', 'v1.34.11', 'v1.38.0',
 test('a newer minor is taken for the newest proven one when the file says so, an older one never', () => {
   const unproven = supportOf('v1.38.0', true);
   assert.ok(!('refusal' in unproven));
-  assert.equal(unproven.corednsImage, requireSupport('v1.37.0').corednsImage);
+  assert.deepEqual(unproven.features, requireSupport('v1.37.0').features);
   assert.ok('refusal' in supportOf('v1.30.0', true));
 });
 
@@ -70,10 +68,13 @@ test('the kubelet gets the fields that its version knows', () => {
 
 test("containerd's configuration follows its own version", () => {
   const path = '/etc/containerd/config.toml';
-  assert.match(textOf('v1.20.2', 'container-runtime', path), /version = 2\n[\s\S]*sandbox_image = ".*pause:3\.2"/);
+  assert.match(
+    textOf('v1.20.2', 'container-runtime', path),
+    /version = 2\n[\s\S]*sandbox_image = ".*pause:3\.2@sha256:[0-9a-f]{64}"/,
+  );
   assert.match(
     textOf('v1.37.2', 'container-runtime', path),
-    /version = 3\n[\s\S]*pinned_images\]\n {2}sandbox = ".*pause:3\.10\.2"/,
+    /version = 3\n[\s\S]*pinned_images\]\n {2}sandbox = ".*pause:3\.10\.2@sha256:[0-9a-f]{64}"/,
   );
   for (const [version, plugin] of [
     ['v1.20.2', 'grpc.v1.cri'],

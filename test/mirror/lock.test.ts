@@ -22,7 +22,7 @@ const lock: ArtifactLock = {
       format: 'file',
     },
   ],
-  images: [{ reference: 'registry.k8s.io/pause:3.2', artifact: 'image-pause' }],
+  images: [{ name: 'pause', reference: 'registry.k8s.io/pause:3.2', artifact: 'image-pause' }],
   packages: [
     {
       distribution: 'debian-12',

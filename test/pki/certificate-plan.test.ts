@@ -31,6 +31,7 @@ test('every purpose of the seed has a leaf of its own on every host', () => {
     ...masters.flatMap((host) => perMaster.map((purpose) => `${purpose}/${host}`)),
     ...nodes.flatMap((host) => [`kube-proxy/${host}`, `konnectivity-agent/${host}`]),
     'admin',
+    'metrics-server',
     'super-admin',
   ];
   assert.deepEqual([...names].sort(), [...expected].sort());
@@ -42,9 +43,11 @@ test('an authority for each circle of trust and a service-account key pair of it
     plan.authorities.map(({ name, commonName }) => [name, commonName]),
     [
       ['kubernetes-ca', 'kubernetes-ca'],
+      ['kubelet-serving-ca', 'kubelet-serving-ca'],
       ['etcd-ca', 'etcd-ca'],
       ['front-proxy-ca', 'kubernetes-front-proxy-ca'],
       ['konnectivity-ca', 'konnectivity-ca'],
+      ['metrics-server-ca', 'metrics-server-ca'],
     ],
   );
   assert.deepEqual(plan.keyPairs, ['service-account']);

@@ -7,7 +7,8 @@ import { pino } from 'pino';
 import { bootstrapTokenId } from '../../activities/bootstrap-token.js';
 import type { ClusterContext } from '../../activities/cluster-context.js';
 import { nodeActivities } from '../../activities/nodes.js';
-import type { CertificateRequest } from '../../cluster/certificate-request.js';
+import type { CertificateRequest, RequestPurpose } from '../../cluster/certificate-request.js';
+import { kubeletAuthorities } from '../../cluster/pki.js';
 import type { ClusterSpec, SpecReference } from '../../cluster/spec.js';
 import { validateSpec } from '../../cluster/spec/validate.js';
 import { FakeApiServer } from './fake-api-server.js';
@@ -25,8 +26,8 @@ export interface Gate {
   readonly host: KubeletHost;
   /** User by which the kubelet of node01 asks for its client certificate. */
   readonly token: string;
-  /** File with the cluster's authority: certificate and key. */
-  readonly authority: string;
+  /** Files with the authorities of kubelets' certificates: certificate and key. */
+  readonly authorities: Readonly<Record<RequestPurpose, string>>;
   /** Every line of the log. */
   readonly log: string[];
   /** Runs an activity as a worker does; rejects with what Temporal would be told. */
@@ -56,14 +57,17 @@ export async function openGate(t: TestContext, approvals: object = {}): Promise<
   const reference = { cluster: 'small', specDigest: '5'.repeat(64) };
   const server = await FakeApiServer.start(t);
   const host = await KubeletHost.create(t);
-  const authority = await newAuthority(t);
-  const text = await readFile(authority, 'utf8');
+  const authorities = { client: await newAuthority(t), serving: await newAuthority(t) };
+  const newest = async (name: string): Promise<{ generation: number; text: string }> => {
+    const purpose = name === kubeletAuthorities.serving ? 'serving' : 'client';
+    return { generation: 1, text: await readFile(authorities[purpose], 'utf8') };
+  };
   const log: string[] = [];
   const context = {
     spec,
     kubernetes: server.api,
     host: (name: string) => host.remote(name),
-    store: { pki: { newest: () => Promise.resolve({ generation: 1, text }), location: () => 'the test' } },
+    store: { pki: { newest, location: () => 'the test' } },
   } as unknown as ClusterContext;
   const activities = nodeActivities({
     contexts: { get: () => Promise.resolve(context) },
@@ -77,7 +81,7 @@ export async function openGate(t: TestContext, approvals: object = {}): Promise<
     server,
     host,
     token: `system:bootstrap:${bootstrapTokenId(spec, 'node01')}`,
-    authority,
+    authorities,
     log,
     perform,
     shown: async () => {

@@ -1,3 +1,4 @@
+import type { ImageName } from '../../../cluster/artifacts.js';
 import type {
   ArtifactPlan,
   DebianPackages,
@@ -215,7 +216,7 @@ export function runc(version: string, path: string): ArtifactPlan {
 
 /** An image that is one static program at its root, named as the source that has it. */
 export function programImage(
-  program: string,
+  program: ImageName,
   version: string,
   reference: string,
   config: Omit<ImageConfig, 'Entrypoint'> = {},
@@ -231,13 +232,13 @@ export function corednsImage(version: string, reference: string): ArtifactPlan {
   return programImage('coredns', version, reference, { ExposedPorts: { '53/tcp': {}, '53/udp': {} } });
 }
 
-function image(name: string, version: string, reference: string, content: Image): ArtifactPlan {
+function image(name: ImageName, version: string, reference: string, content: Image): ArtifactPlan {
   const tag = reference.slice(reference.lastIndexOf(':') + 1);
   return {
     name: `image-${name}`,
     version,
     url: `https://images.ha-kubernetes.invalid/${name}-${tag}.tar`,
-    content: { kind: 'image', reference, ...content },
+    content: { kind: 'image', image: name, reference, ...content },
   };
 }
 
