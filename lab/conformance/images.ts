@@ -34,7 +34,6 @@ export function imageSources({ kubernetes, sources }: MirrorPlan): Record<string
       go: GO,
       programs: { 'sample-apiserver': '.' },
     },
-    // Under the name of `sh`: busybox's own drops variables whose names have "-" or "." in them.
     bash: { kind: 'debian-packages', packages: ['bash-static'] },
     nginx: { kind: 'debian-packages', packages: ['nginx', 'nginx-common', ...nginxLibraries] },
   };
@@ -42,10 +41,23 @@ export function imageSources({ kubernetes, sources }: MirrorPlan): Record<string
 
 const nginxLibraries = ['libc6', 'libcrypt1', 'libpcre2-8-0', 'libssl3', 'zlib1g'];
 
+/**
+ * busybox's own shell, as upstream, whose words tests look for; bash where the environment has a variable that Debian's
+ * busybox would drop.
+ */
+const shellScript = `#!/bin/bash
+mapfile -d '' -t environment </proc/self/environ
+for entry in "\${environment[@]}"; do
+  [[ \${entry%%=*} != *[-.]* ]] || exec -a /bin/sh /bin/bash "$@"
+done
+exec -a /bin/sh /bin/busybox "$@"
+`;
+
 /** A shell and busybox. */
 const shell: readonly RootfsPart[] = [
   ...accounts,
-  { kind: 'file', from: { source: 'bash', path: 'bin/bash-static' }, to: 'bin/sh' },
+  { kind: 'file', from: { source: 'bash', path: 'bin/bash-static' }, to: 'bin/bash' },
+  { kind: 'text', text: shellScript, to: 'bin/sh', mode: 0o755 },
   { kind: 'busybox', from: busyboxProgram },
 ];
 
