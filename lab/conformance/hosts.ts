@@ -21,6 +21,7 @@ export function hostsFile(registry: string, url: string): string {
  * Does `work` while the runtimes of `hosts` ask `url` first for what is in `registries`. It is taken back at the end,
  * and nothing else is.
  *
+ * @param fuller references of images that hosts have with fewer programs in them; those of the registry take their place
  * @throws LabError if a host has such a file that is not from here
  */
 export async function whilePullingFrom<T>(
@@ -28,15 +29,14 @@ export async function whilePullingFrom<T>(
   registries: readonly string[],
   paths: LabPaths,
   hosts: readonly HostRecord[],
+  fuller: readonly string[],
   work: () => Promise<T>,
 ): Promise<T> {
   try {
-    await onHosts(
-      'point the runtimes to the registry',
-      paths,
-      hosts,
-      registries.map((name) => add(name, url)),
-    );
+    await onHosts('point the runtimes to the registry', paths, hosts, [
+      ...registries.map((name) => add(name, url)),
+      ...fuller.map((reference) => `ctr -n k8s.io images pull --hosts-dir ${DIRECTORY} '${reference}' >/dev/null`),
+    ]);
     return await work();
   } finally {
     const last = `if [ -d ${DIRECTORY} ]; then rmdir --ignore-fail-on-non-empty ${DIRECTORY}; fi`;
@@ -72,7 +72,7 @@ async function onHosts(
   await withProgress(`${what} (${hosts.map(({ name }) => name).join(', ')})`, () =>
     onAll(what, hosts, async (host) => {
       const input = ['set -e', ...script].join('\n');
-      await execa('ssh', sshArguments(paths, host, ['sh']), { input, timeout: 60_000 });
+      await execa('ssh', sshArguments(paths, host, ['sh']), { input, timeout: 120_000 });
     }),
   );
 }

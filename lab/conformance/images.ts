@@ -89,9 +89,20 @@ function programImage(source: string, to: string): Image {
   };
 }
 
+/** Says of itself what upstream's says, which stands on Alpine: a test of image volumes reads it. */
+function withRelease({ config, rootfs }: Image): Image {
+  return {
+    config,
+    rootfs: [...rootfs, { kind: 'text', text: 'NAME="Alpine Linux"\nID=alpine\n', to: 'etc/os-release', mode: 0o644 }],
+  };
+}
+
 const dnsTools: Image = { config: { Cmd: ['bash'], Env: systemPath }, rootfs: networkTools };
 
 const TESTS = 'registry.k8s.io/e2e-test-images';
+
+/** Images that a mirror has under the same name, with less in them. */
+export const mirrorHasLess: readonly string[] = [`${TESTS}/agnhost`];
 
 /** The images that conformance tests run, by repository; the suite says under which tags it wants them. */
 export const images: Readonly<Record<string, Image>> = {
@@ -100,10 +111,12 @@ export const images: Readonly<Record<string, Image>> = {
   // The same under two names: until 1.35, and since.
   [`${TESTS}/jessie-dnsutils`]: dnsTools,
   [`${TESTS}/glibc-dns-testing`]: dnsTools,
-  [`${TESTS}/kitten`]: agnhostImage(
-    'test-images',
-    'test-webserver',
-    ['kitten.jpg', 'data.json'].map((file) => `test/images/kitten/html/${file}`),
+  [`${TESTS}/kitten`]: withRelease(
+    agnhostImage(
+      'test-images',
+      'test-webserver',
+      ['kitten.jpg', 'data.json'].map((file) => `test/images/kitten/html/${file}`),
+    ),
   ),
   [`${TESTS}/nautilus`]: agnhostImage(
     'test-images',

@@ -6,6 +6,7 @@ import type { LabPaths } from '../paths.js';
 import { withProgress } from '../progress.js';
 import type { ImageParts } from './build.js';
 import { whilePullingFrom } from './hosts.js';
+import { mirrorHasLess } from './images.js';
 import { parseReference, Registry } from './registry.js';
 
 /**
@@ -33,7 +34,10 @@ export async function withServedImages<T>(
       await withProgress(`put ${served.length} images into the registry`, async () => {
         for (const { built, path, tag } of served) await registry.push(built, path, tag);
       });
-      return await whilePullingFrom(registry.url, registries, paths, hosts, work);
+      const fuller = served.flatMap(({ registry: name, path, tag }) =>
+        mirrorHasLess.includes(`${name}/${path}`) ? [`${name}/${path}:${tag}`] : [],
+      );
+      return await whilePullingFrom(registry.url, registries, paths, hosts, fuller, work);
     } finally {
       await registry.stop();
     }

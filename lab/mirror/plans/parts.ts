@@ -9,7 +9,7 @@ import type {
   Source,
   SourceFile,
 } from '../plan.js';
-import { agnhostFiles, agnhostImage, baseSources, busyboxProgram, systemPath } from './image-base.js';
+import { accounts, baseSources, busyboxProgram, systemPath } from './image-base.js';
 
 /** The Go that compiles all modules, whatever Kubernetes they are for: what two versions share is compiled once. */
 export const GO = '1.26.8';
@@ -99,7 +99,7 @@ export const commonSources: Readonly<Record<string, Source>> = {
   flannel,
   'flannel-tools': flannelTools,
   konnectivity,
-  agnhost: kubernetesModule(AGNHOST.kubernetes, { agnhost: './test/images/agnhost' }, agnhostFiles),
+  agnhost: kubernetesModule(AGNHOST.kubernetes, { agnhost: './test/images/agnhost' }),
 };
 
 /** The network's parts and the program of the checks: the same for every version of Kubernetes. */
@@ -127,12 +127,15 @@ export const commonArtifacts: readonly ArtifactPlan[] = [
     url: `https://images.ha-kubernetes.invalid/kas-network-proxy/${program}-v${KONNECTIVITY}.tar.gz`,
     content: { kind: 'tar.gz', members: members('', 'konnectivity', '', [program]) },
   })),
-  image(
-    'agnhost',
-    AGNHOST.version,
-    `registry.k8s.io/e2e-test-images/agnhost:${AGNHOST.version}`,
-    agnhostImage('agnhost', 'pause'),
-  ),
+  // What the checks run of it: they wait for this image on every node, so it has none of upstream's other tools.
+  image('agnhost', AGNHOST.version, `registry.k8s.io/e2e-test-images/agnhost:${AGNHOST.version}`, {
+    config: { Entrypoint: ['/agnhost'], Cmd: ['pause'], Env: systemPath },
+    rootfs: [
+      ...accounts,
+      { kind: 'busybox', from: busyboxProgram },
+      { kind: 'file', from: { source: 'agnhost', path: 'agnhost' }, to: 'agnhost' },
+    ],
+  }),
 ];
 
 /** Programs of Kubernetes' own repository by their package, and files of it; `version` without its `v`. */
