@@ -87,16 +87,6 @@ for (const version of versions) {
     assert.ok(seen >= 11);
   });
 
-  test(`${version}: no two units share an account, whose processes could read each other's keys`, () => {
-    for (const files of [masterFiles, nodeFiles]) {
-      const users = files.flatMap(({ content }) =>
-        content.kind === 'text' ? [...content.text.matchAll(/^User=(.+)$/gm)].map(([, user]) => user) : [],
-      );
-      assert.ok(users.length >= 2);
-      assert.equal(new Set(users).size, users.length, users.join(', '));
-    }
-  });
-
   test(`${version}: nothing but the kubelet, containerd and kube-proxy runs as root or with a capability`, () => {
     const units = [...masterFiles, ...nodeFiles].filter(({ path }) => path.endsWith('.service'));
     const free = units.filter(
