@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { benchScript } from '../../activities/audit.js';
 import { commitFunctions } from '../../activities/host-state/apply-script.js';
 import { call, script, temporaryPath } from '../../activities/host-state/shell.js';
 import { transfer } from '../../activities/host-state/transfer.js';
@@ -88,6 +89,35 @@ test('links that wait under a temporary name, or under a name, are replaced, and
     assert.deepEqual(await readdir(theirDirectory), []);
     execFileSync('rm', [path]);
   }
+});
+
+test('a kube-bench or a rule of it that was exchanged after it was sent is not run as root, and goes', async (t) => {
+  const evidence = join(await temporaryDirectory(t), 'evidence');
+  const files = {
+    'kube-bench': `#!/bin/sh\necho "$*" >>${quote(evidence)}\necho '{}'\n`,
+    'cfg/config.yaml': 'rules\n',
+  };
+  for (const exchanged of [undefined, 'kube-bench', 'cfg/config.yaml'] as const) {
+    const directory = join(await temporaryDirectory(t), "it's sent");
+    await mkdir(join(directory, 'cfg'), { recursive: true });
+    for (const [name, text] of Object.entries(files)) {
+      await writeFile(join(directory, name), name === exchanged ? `${text}#` : text);
+    }
+    const sent = Object.entries(files).map(([name, text]) => ({ path: join(directory, name), sha256: digest(text) }));
+    const { status, stdout, stderr } = spawnSync('sh', ['-s'], {
+      input: benchScript({ roles: ['node'] }, 'cis-1.12', sent, directory),
+      encoding: 'utf8',
+    });
+    if (exchanged === undefined) assert.deepEqual([status, stdout, stderr], [0, '{}\n', '']);
+    else assert.match(stderr, /arrived damaged/);
+    await assert.rejects(stat(directory), { code: 'ENOENT' });
+  }
+  const [ran = '', ...more] = (await readFile(evidence, 'utf8')).trim().split('\n');
+  assert.match(
+    ran,
+    /^run --json --benchmark cis-1\.12 --targets node --config-dir .*cfg --config .*config\.yaml --skip /,
+  );
+  assert.deepEqual(more, []);
 });
 
 test('no file of any cluster is received where a service or anybody else but root may write', () => {
