@@ -172,6 +172,8 @@ for (const version of versions) {
     assert.equal(kubelet['eventRecordQPS'], 50);
     assert.equal(kubelet['makeIPTablesUtilChains'], true);
     assert.ok(Number(kubelet['podPidsLimit']) > 0);
+    assert.equal(kubelet['failSwapOn'], true);
+    assert.ok(!('staticPodPath' in kubelet), 'a pod past the API and its rules');
     assert.ok((kubelet['tlsCipherSuites'] as string[]).every((suite) => suite.startsWith('TLS_ECDHE_')));
     const host = hostWith('node', version).find(({ component }) => component === 'host');
     assert.equal(host?.state.kernel.sysctls['vm.overcommit_memory'], '1');
