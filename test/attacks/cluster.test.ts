@@ -1,21 +1,22 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { parse } from 'yaml';
+import { manifestSet, manifestSets } from '../../cluster/addons/index.js';
 import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentsOf, componentState } from '../../cluster/components/index.js';
 import type { DesiredFile } from '../../cluster/desired-state.js';
 import { certificatePlan } from '../../cluster/pki.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
-import { debianFacts, seedDocument, specOf } from '../cluster/documents.js';
+import { debianFacts, lockFor, seedDocument, specOf } from '../cluster/documents.js';
 
 /** Who takes over one program, or holds one certificate, of a cluster gets nothing of another. */
 
-const lock = artifactLockSchema.parse(parse(readFileSync('cluster/locks/v1.37.1.yaml', 'utf8')));
-const specs = ['v1.20.2', 'v1.37.1'].map((kubernetes) => specOf({ ...seedDocument(), kubernetes }));
+const specs = ['v1.20.2', 'v1.35.7', 'v1.36.3', 'v1.37.1'].map((kubernetes) =>
+  specOf({ ...seedDocument(), kubernetes }),
+);
 
 /** The files of every host of a cluster. */
 function hostsOf(spec: ClusterSpec): DesiredFile[][] {
+  const lock = lockFor(spec.kubernetes);
   return spec.hosts.map((host) =>
     componentsOf(spec, host).flatMap(
       (component) => componentState(component, { spec, host, lock, facts: debianFacts }).files,
@@ -82,4 +83,32 @@ test("the controller manager has a key for no signer but the kubelets'", () => {
       'cluster-signing-kubelet-serving-key-file',
     ]);
   }
+});
+
+test('every image that hosts pull is named by its digest, and a lock with a tag alone is refused', () => {
+  for (const spec of specs) {
+    const lock = lockFor(spec.kubernetes);
+    const texts = [
+      ...hostsOf(spec)
+        .flat()
+        .flatMap(({ content }) => (content.kind === 'text' ? [content.text] : [])),
+      ...manifestSets.map((set) => JSON.stringify(manifestSet(set, { spec, lock }))),
+    ].join('\n');
+    const pulled = lock.images.filter(({ name }) => name !== 'agnhost').map(({ reference }) => reference);
+    assert.ok(pulled.length >= 3);
+    for (const reference of pulled) {
+      assert.match(reference, /@sha256:[0-9a-f]{64}$/);
+      const [image = ''] = reference.split(':');
+      assert.equal(texts.split(`${image}:`).length, texts.split(reference).length, `${image} by another name`);
+      assert.ok(texts.includes(reference), reference);
+    }
+    const named = [...texts.matchAll(/"image":"([^"]+)"/g)].map(([, image = '']) => image);
+    for (const image of named) assert.ok(pulled.includes(image), image);
+  }
+  const byTag = {
+    kubernetes: 'v1.37.1',
+    artifacts: [],
+    images: [{ name: 'pause', reference: 'registry.k8s.io/pause:3.10' }],
+  };
+  assert.equal(artifactLockSchema.safeParse(byTag).success, false);
 });

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { lstat, mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parse } from 'yaml';
 import { benchScript } from '../../activities/audit.js';
 import { commitFunctions } from '../../activities/host-state/apply-script.js';
 import { call, script, temporaryPath } from '../../activities/host-state/shell.js';
 import { transfer } from '../../activities/host-state/transfer.js';
 import { SshPool } from '../../activities/ssh/connection-pool.js';
 import { quote } from '../../activities/ssh/remote-command.js';
-import { artifactLockSchema } from '../../cluster/artifacts.js';
 import { componentsOf, componentState } from '../../cluster/components/index.js';
-import { anySpec, debianFacts } from '../cluster/documents.js';
+import { anySpec, debianFacts, lockFor } from '../cluster/documents.js';
 import { startSshd } from '../ssh/loopback-sshd.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -121,13 +118,12 @@ test('a kube-bench or a rule of it that was exchanged after it was sent is not r
 });
 
 test('no file of any cluster is received where a service or anybody else but root may write', () => {
-  const lock = artifactLockSchema.parse(parse(readFileSync('cluster/locks/v1.37.1.yaml', 'utf8')));
   let seen = 0;
   fc.assert(
     fc.property(anySpec, (spec) => {
       for (const host of spec.hosts) {
         const states = componentsOf(spec, host).map((component) =>
-          componentState(component, { spec, host, lock, facts: debianFacts }),
+          componentState(component, { spec, host, lock: lockFor(spec.kubernetes), facts: debianFacts }),
         );
         const directories = new Map(states.flatMap((state) => state.directories).map((one) => [one.path, one]));
         for (const { path } of states.flatMap((state) => state.files)) {
