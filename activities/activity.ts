@@ -13,6 +13,7 @@ import { ArtifactError } from './artifacts/artifact-error.js';
 import { PkiError } from './certificates/ensure-pki.js';
 import { KubernetesError } from './kubernetes/kubernetes-error.js';
 import { withRemedy } from './remedies.js';
+import { scrub } from './secret-shapes.js';
 import { RemoteError } from './ssh/errors.js';
 
 /** Less than a third of the heartbeat timeout (workflows/activities.ts), so that two may be lost. */
@@ -25,7 +26,7 @@ const MESSAGE = 1_000;
 export interface Execution {
   /** Aborted when the workflow cancels the activity or the worker stops. */
   readonly signal: AbortSignal;
-  /** Says what is being done; carried by the heartbeats, so no secret in it. */
+  /** Says what is being done; carried by the heartbeats, so what looks like a secret is removed. */
   readonly progress: (text: string) => void;
   /** Counted from 1. */
   readonly attempt: number;
@@ -55,7 +56,7 @@ export function activity<Args extends unknown[], Result extends object>(
       heartbeat(doing);
     }, HEARTBEAT_MS);
     try {
-      const result = await perform({ signal, progress: (text) => (doing = bounded(text)), attempt }, ...args);
+      const result = await perform({ signal, progress: (text) => (doing = bounded(scrub(text))), attempt }, ...args);
       return { ...withBoundedTexts(result), attempts: attempt };
     } catch (error) {
       if (signal.aborted) throw new CancelledFailure('the activity was cancelled');
@@ -77,11 +78,15 @@ function withBoundedTexts<T>(value: T): T {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withBoundedTexts(inner)])) as T;
 }
 
-/** The place that knows for each kind of error whether a retry can help. */
+/** The place that knows for each kind of error whether a retry can help, and the last before Temporal keeps its words. */
 function asFailure(error: unknown): ApplicationFailure {
   if (error instanceof ApplicationFailure) return error;
   const failure = (type: string, message: string, retryable: boolean): ApplicationFailure =>
-    ApplicationFailure.create({ type, message: withRemedy(bounded(message, MESSAGE)), nonRetryable: !retryable });
+    ApplicationFailure.create({
+      type,
+      message: withRemedy(bounded(scrub(message), MESSAGE)),
+      nonRetryable: !retryable,
+    });
   if (error instanceof RemoteError) return failure(`Remote:${error.kind}`, error.message, error.retryable);
   if (error instanceof ArtifactError) return failure('Artifact', error.message, error.retryable);
   if (error instanceof KubernetesError) return failure('Kubernetes', error.message, error.retryable);

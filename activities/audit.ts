@@ -16,10 +16,18 @@ import { requireSupport, type Benchmark } from '../cluster/versions.js';
 import { activity, PreconditionError } from './activity.js';
 import type { ClusterContext } from './cluster-context.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { call, script } from './host-state/shell.js';
 import { transfer } from './host-state/transfer.js';
+import { quote } from './ssh/remote-command.js';
 
 /** Where kube-bench stands while it runs: root's alone, and gone afterwards. */
 const DIRECTORY = '/var/lib/ha-kubernetes-audit';
+
+/** A file on a host, and the digest of what was sent. */
+interface SentFile {
+  readonly path: string;
+  readonly sha256: string;
+}
 
 /** What is wanted of kube-bench's report; it holds command lines too, which stay on the worker. */
 const reportSchema = z.object({
@@ -45,11 +53,12 @@ export function auditActivities({ contexts, log }: ActivityDependencies) {
         const host = hostByName(context.spec, name);
         const { benchmark } = requireSupport(context.spec.kubernetes);
         progress('send kube-bench');
-        await sendBench(context, name, benchmark, signal);
+        const sent = await sendBench(context, name, benchmark, signal);
         progress('run kube-bench');
         const { stdout } = await context.host(name).run({
           title: 'run kube-bench',
-          command: `sh -c '${benchCommand(host, benchmark)}'`,
+          command: 'sh -s',
+          stdin: benchScript(host, benchmark, sent),
           timeoutMs: 120_000,
           maxOutputBytes: 8 * 1024 * 1024,
           signal,
@@ -79,7 +88,7 @@ async function sendBench(
   name: string,
   benchmark: Benchmark,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SentFile[]> {
   if (!context.lock.artifacts.some((artifact) => artifact.name === BENCH_ARTIFACT)) {
     throw new PreconditionError(
       `the artifact lock for ${context.lock.kubernetes} has no ${BENCH_ARTIFACT}; add the release's archive to it, with its sha256, and name the file in artifacts.lock`,
@@ -100,18 +109,34 @@ async function sendBench(
     })),
   );
   await transfer(context.host(name), parcels, { signal });
+  return parcels.map(({ path, content: { sha256 } }) => ({ path, sha256 }));
 }
 
-/** Removes what was sent, however the run ends; findings are in the report and not in the exit code. */
-function benchCommand(host: Host, benchmark: Benchmark): string {
+const benchFunctions = String.raw`
+# intact FILE SHA256
+intact() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(sha256 <"$1")" = "$2" ] || fail "$1 arrived damaged"; }
+`;
+
+/**
+ * Runs kube-bench as root if it and all that it reads are what was sent, and removes it, however the run ends. Findings
+ * are in the report and not in the exit code.
+ */
+export function benchScript(
+  host: Pick<Host, 'roles'>,
+  benchmark: Benchmark,
+  sent: readonly SentFile[],
+  directory = DIRECTORY,
+): string {
   const skipped = skippedChecks(host);
-  return [
-    `trap "rm -rf ${DIRECTORY}" EXIT`,
-    `chmod 700 ${DIRECTORY}/kube-bench`,
-    [
-      `${DIRECTORY}/kube-bench run --json --benchmark ${benchmark} --targets ${benchmarkTargets(host).join(',')}`,
-      `--config-dir ${DIRECTORY}/cfg --config ${DIRECTORY}/cfg/config.yaml`,
-      ...(skipped.length === 0 ? [] : [`--skip ${skipped.join(',')}`]),
-    ].join(' '),
-  ].join('; ');
+  return script(benchFunctions, [
+    `trap ${quote(`rm -rf ${quote(directory)}`)} EXIT`,
+    ...sent.map(({ path, sha256 }) => call('intact', path, sha256)),
+    call('chmod', '700', `${directory}/kube-bench`),
+    call(
+      `${quote(`${directory}/kube-bench`)} run --json`,
+      ...['--benchmark', benchmark, '--targets', benchmarkTargets(host).join(',')],
+      ...['--config-dir', `${directory}/cfg`, '--config', `${directory}/cfg/config.yaml`],
+      ...(skipped.length === 0 ? [] : ['--skip', skipped.join(',')]),
+    ),
+  ]);
 }

@@ -10,6 +10,7 @@ import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from '
 import type { ActivityDependencies } from './dependencies.js';
 import { requireWholeEtcd } from './etcd.js';
 import { requireAllowed } from './power-programs.js';
+import { scrub } from './secret-shapes.js';
 import { RemoteError } from './ssh/errors.js';
 
 const POWER_OFF_DEADLINE_MS = 120_000;
@@ -125,7 +126,7 @@ export function drillActivities({ store, contexts, log }: ActivityDependencies) 
         stdin: 'ignore',
       });
       if (exitCode !== 0) {
-        log.warn({ victim, program, stderr }, 'power.on failed');
+        log.warn({ victim, program, stderr: scrub(stderr) }, 'power.on failed');
         throw new NotYetError(`power.on of ${victim} (${program}) ended with ${exitCode ?? 'no exit code'}`);
       }
       return { byCommand: true, changed: 1, note: `power.on of ${victim} was run` };

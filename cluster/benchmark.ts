@@ -101,7 +101,7 @@ const sharedReasons = {
   '3.1.1':
     "The operator's kubeconfig is a client certificate, which cannot be revoked: keep it, and give people OIDC or certificates of hours.",
   '3.2.2':
-    'The audit policy records who did what to every object but leases and events, and whole changes to permissions; whether that is enough is yours to judge.',
+    'The audit policy records who did what to every object but events and leases of components, and whole changes to permissions; whether that is enough is yours to judge.',
 };
 const requestTimeout = 'The default of 60 s stands; watches and exec are exempt from it.';
 const nodeName =

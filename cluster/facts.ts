@@ -15,6 +15,8 @@ export interface HostFacts {
   readonly nftables: boolean;
   /** Version of the control groups that systemd uses. */
   readonly cgroup: 'v1' | 'v2';
+  /** The service other than chrony that keeps the clock, e.g. `systemd-timesyncd`; absent where none runs. */
+  readonly timeService?: string;
 }
 
 /**
@@ -40,6 +42,9 @@ if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then echo "cgroup v2"; else 
 if printf '5.13\\n%s\\n' "$(uname -r)" | sort -CV &&
   { grep -q ' nft_register_expr$' /proc/kallsyms || modprobe -n -q nf_tables 2>/dev/null; }; then echo "nftables true"
 else echo "nftables false"; fi
+for service in systemd-timesyncd ntpsec ntp openntpd; do
+  ! systemctl -q is-active "$service.service" 2>/dev/null || { echo "timeService $service"; break; }
+done
 if [ -e /proc/net/ip_vs ] || modprobe -n -q ip_vs 2>/dev/null; then echo "ipvs true"; else echo "ipvs false"; fi
 `;
 }
@@ -57,6 +62,7 @@ export function parseFacts(output: string): HostFacts {
     if (value === undefined) throw new Error(`the host did not report its ${key}`);
     return value;
   };
+  const timeService = facts.get('timeService');
   return {
     distribution: fact('distribution'),
     machine: fact('machine'),
@@ -64,5 +70,6 @@ export function parseFacts(output: string): HostFacts {
     ipvs: fact('ipvs') === 'true',
     nftables: fact('nftables') === 'true',
     cgroup: fact('cgroup') === 'v2' ? 'v2' : 'v1',
+    ...(timeService === undefined ? {} : { timeService }),
   };
 }

@@ -115,6 +115,8 @@ export const clusterSchema = z.strictObject({
       lock: z.string().min(1).optional(),
     })
     .prefault({}),
+  /** Whether nodes may have swap, in which what pods keep in memory can reach the disk. */
+  allowSwap: z.boolean().default(false),
   /** `machine`: physical or virtual. `container`: system containers (nspawn, LXC) without CAP_SYS_RESOURCE. */
   hostKind: z.enum(['machine', 'container']).default('machine'),
   hosts: z.array(hostSchema).min(1, 'at least one host'),

@@ -40,8 +40,9 @@ export function clusterFile(lab: Inventory, options: ClusterFileOptions): string
     kubernetes: options.kubernetes,
     domain: 'mykernel.cn',
     network: { pods: '10.244.0.0/16', services: '10.64.0.0/12' },
-    // nspawn hosts are system containers.
+    // nspawn hosts are system containers, and have this machine's swap, if it has one.
     hostKind: 'container',
+    allowSwap: true,
     approvals: { policy: options.approvals },
     ssh: { user: lab.user, identityFile: lab.privateKey, knownHosts: lab.knownHosts },
     artifacts: { mirror: options.mirror, lock: `${options.mirror}/artifacts.lock.yaml` },

@@ -34,6 +34,8 @@ const service = z.strictObject({
   command: z.array(z.string()).optional(),
   init: z.boolean().optional(),
   stop_grace_period: z.string().optional(),
+  read_only: z.boolean().optional(),
+  tmpfs: z.array(z.string()).optional(),
   cap_drop: z.array(z.string()).optional(),
   security_opt: z.array(z.string()).optional(),
   logging: z.strictObject({ driver: z.string(), options: z.record(z.string(), z.string()) }),
@@ -117,6 +119,10 @@ test('the worker gets what its code reads, waits for the namespace, and cannot w
   for (const variable of Object.keys(worker.environment).filter((name) => name.startsWith('HA_KUBERNETES_'))) {
     assert.ok(code.includes(`process.env['${variable}']`) || code.includes(`environment['${variable}']`), variable);
   }
+  assert.deepEqual(
+    [worker.read_only, worker.tmpfs, worker.cap_drop, worker.security_opt],
+    [true, ['/tmp'], ['ALL'], ['no-new-privileges:true']],
+  );
   const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
   assert.equal(worker.image, `ha-kubernetes:${version}`);
 });

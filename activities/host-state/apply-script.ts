@@ -100,10 +100,12 @@ check() {
   mv -fT -- "$1" "$1.$$" && [ "$(sha256 <"$1.$$")" = "$2" ] || fail "$3 arrived damaged"
 }
 
-# put TEMPORARY PATH MODE OWNER: complete in every respect before it has its name
+# put TEMPORARY PATH MODE OWNER: complete in every respect before it has its name. Only root can write where files are
+# received; should that ever be otherwise, a link is not followed to a file of somebody else.
 put() {
   [ ! -d "$2" ] || [ -L "$2" ] || fail_permanently "$2 is a directory and should be a file; move it away"
-  chown "$4" "$1.$$" && chmod "$3" "$1.$$" && mv -fT "$1.$$" "$2" ||
+  [ -f "$1.$$" ] && [ ! -L "$1.$$" ] || fail "$2 was exchanged for something that is no file"
+  chown -h "$4" "$1.$$" && chmod "$3" "$1.$$" && mv -fT "$1.$$" "$2" ||
     fail "cannot write $2 with owner $4 and mode $3"
 }
 

@@ -6,7 +6,7 @@ import { callers, judgeCaller, targets } from '../../cluster/preflight/network.j
 import { askedUnits } from '../../cluster/preflight/others.js';
 import type { HostInspection } from '../../cluster/preflight/refusals.js';
 import { Report } from '../../cluster/preflight/report.js';
-import type { Host } from '../../cluster/spec.js';
+import type { ClusterSpec, Host } from '../../cluster/spec.js';
 import { hostByName } from '../../cluster/topology.js';
 import { NotYetError } from '../activity.js';
 import { authorityDigests } from '../certificates/authority-digests.js';
@@ -61,11 +61,16 @@ export async function inspectForDeployment(
   return {
     host: name,
     problems,
-    notes: [...nodeChoices(spec, host, facts), ...judgement.notes],
+    notes: [...nodeChoices(spec, host, facts), ...timeNotes(spec, facts), ...judgement.notes],
     // The host read its clock at some moment between the question and the answer.
     clockOffsetMs: clockMs - Math.min(Math.max(clockMs, asked), answered),
     ...(machineId === '' ? {} : { machineId }),
   };
+}
+
+/** Whose the clock is, where it is not chrony's. */
+function timeNotes({ hostKind }: ClusterSpec, { timeService }: HostFacts): string[] {
+  return hostKind === 'machine' && timeService !== undefined ? [`${timeService} keeps its clock, and stays`] : [];
 }
 
 /** Every kernel setting that the host's components want. */

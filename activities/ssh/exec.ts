@@ -87,7 +87,8 @@ export class Execution {
   private exitCode: number | undefined;
   /** Why the command is being killed; it wins over whatever exit code the kill leads to. */
   private killedBecause: Error | undefined;
-  private sessionKilled = false;
+  /** Settles when what kills the command on the host has ended; undefined while nothing does. */
+  private killing: Promise<void> | undefined;
   private readonly outcome: Promise<number>;
   private resolve!: (exitCode: number) => void;
   private reject!: (error: Error) => void;
@@ -98,7 +99,7 @@ export class Execution {
     private readonly target: SshTarget,
     private readonly options: RunOptions,
     private readonly channel: ClientChannel,
-    word: string,
+    private readonly word: string,
   ) {
     const limit = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT_BYTES;
     this.out = new SessionOutput(word, limit, options.onStdoutLine);
@@ -203,7 +204,9 @@ export class Execution {
   }
 
   private close(): void {
-    if (this.killedBecause !== undefined) this.reject(this.killedBecause);
+    const { killedBecause } = this;
+    // Its session is gone, what it started beside may not be.
+    if (killedBecause !== undefined) void (this.killing ?? Promise.resolve()).then(() => this.reject(killedBecause));
     else if (this.exitCode !== undefined) this.resolve(this.exitCode);
     else {
       const reason = `${this.options.title}: the session ended without an exit code, so its outcome is unknown`;
@@ -224,10 +227,9 @@ export class Execution {
   /** Kills over a second session, because OpenSSH before 7.9, and any under sudo, does not deliver signals. */
   private killSession(): void {
     const { session } = this;
-    if (session === undefined || this.sessionKilled) return;
-    this.sessionKilled = true;
-    const command = killCommand(session, this.target.sudo === true);
-    runUnheard(this.client, command)
+    if (session === undefined || this.killing !== undefined) return;
+    const command = killCommand(session, this.target.sudo === true, this.word);
+    this.killing = runUnheard(this.client, command)
       .catch(async () => {
         // The connection has no session left (MaxSessions), or is gone itself, and then the watchdog on the host does it.
         const client = await connect(this.target, () => undefined);

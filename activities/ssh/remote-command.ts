@@ -4,9 +4,33 @@ export const KILL_GRACE_SECONDS = 5;
 /** Where every program that we name is found, whatever the account's own PATH is. */
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Lists the processes of the session $1 (proc(5), field 6 of stat), in whichever process groups they are. */
-const members = String.raw`
-members() { sed -n "s/^\([0-9]*\) (.*) . [0-9]* [0-9]* $1 .*/\1/p" /proc/[0-9]*/stat 2>/dev/null; }
+/** The variable in which every process that a command starts carries the word of that command. */
+const MARK = 'HA_KUBERNETES_COMMAND';
+
+/**
+ * Ends the session $1 and whatever carries the word $2 in its environment, as what left the session does (setsid, as
+ * daemons do): SIGTERM, and SIGKILL after the grace time, a few times over, as what is killed may be starting others.
+ *
+ * Processes of a session are those with its number in stat (proc(5), field 6), in whichever process groups they are,
+ * and which have not ended. Only a program that leaves its session and empties its own environment outlives this. What a
+ * command has systemd start is not its own, and carries no word.
+ */
+const functions = String.raw`
+members() {
+  sed -n "s/^\([0-9]*\) (.*) [^ZX] [0-9]* [0-9]* $1 .*/\1/p" /proc/[0-9]*/stat 2>/dev/null
+  grep -lazxF "${MARK}=$2" /proc/[0-9]*/environ 2>/dev/null | cut -d / -f 3
+}
+end_all() {
+  # By its pid, too: it may not have its session yet.
+  kill -s TERM "$1" $(members "$1" "$2") 2>/dev/null
+  end=$(($(date +%s) + ${KILL_GRACE_SECONDS}))
+  while [ "$(date +%s)" -lt "$end" ] && [ -n "$(members "$1" "$2")" ]; do sleep 0.1; done
+  for again in 1 2 3; do
+    rest=$(members "$1" "$2")
+    [ -n "$rest" ] || break
+    kill -s KILL $rest 2>/dev/null
+  done
+}
 `;
 
 /**
@@ -17,17 +41,17 @@ members() { sed -n "s/^\([0-9]*\) (.*) . [0-9]* [0-9]* $1 .*/\1/p" /proc/[0-9]*/
  */
 const beginning = String.raw`
 for stream in 1 2; do echo "ha-kubernetes-started $2 $$" >&$stream; done
-exec env -i PATH=${PATH} HOME="$HOME" LC_ALL=C TZ=UTC \
+exec env -i PATH=${PATH} HOME="$HOME" LC_ALL=C TZ=UTC ${MARK}="$2" \
   apt_http_proxy="$http_proxy" apt_https_proxy="$https_proxy" apt_no_proxy="$no_proxy" sh -c "$1"
 `;
 
 /**
  * Runs on the host around every command. OpenSSH leaves a command without a terminal running when its client goes away,
  * so the command gets a session of its own and a watchdog that ends all of it as soon as sshd's process ($1) is gone or
- * the deadline ($2, seconds) has passed. The file descriptor 3 keeps stdin, because a shell gives /dev/null to what it
- * starts in the background.
+ * the deadline ($2, seconds) has passed; once it has begun to, it goes on though the command is gone. The file descriptor
+ * 3 keeps stdin, because a shell gives /dev/null to what it starts in the background.
  */
-const wrapper = `${members}
+const wrapper = `${functions}
 PATH=${PATH}
 exec 3<&0
 setsid sh -c ${quote(beginning)} sh "$3" "$4" <&3 3<&- &
@@ -40,7 +64,8 @@ exec 3<&- </dev/null
     sleep 1
     left=$((left - 1))
   done
-  kill -s TERM $(members "$session") && sleep ${KILL_GRACE_SECONDS} && kill -s KILL $(members "$session")
+  trap '' TERM
+  end_all "$session" "$4"
 ) &
 watchdog=$!
 wait "$session"
@@ -49,16 +74,10 @@ kill "$watchdog" 2>/dev/null
 exit "$status"
 `;
 
-/** Ends the session $1: SIGTERM, and SIGKILL after the grace time. */
-const killer = `${members}
-# By its pid, too: it may not have its session yet.
-kill -s TERM "$1" $(members "$1") 2>/dev/null
-left=${KILL_GRACE_SECONDS * 10}
-while [ "$left" -gt 0 ] && [ -n "$(members "$1")" ]; do
-  sleep 0.1
-  left=$((left - 1))
-done
-kill -s KILL $(members "$1") 2>/dev/null
+/** Ends the command with the session $1 and the word $2. */
+const killer = `${functions}
+PATH=${PATH}
+end_all "$1" "$2"
 exit 0
 `;
 
@@ -94,9 +113,10 @@ export function startLine(word: string): RegExp {
   return new RegExp(`ha-kubernetes-started ${word} (\\d+)\\n`);
 }
 
-/** The command line that kills a session which {@link wrapCommand} announced. */
-export function killCommand(session: number, sudo: boolean): string {
-  return `exec sh -c 'exec ${sudoPrefix(sudo)}sh -c "$(printf %b "$1")" sh "$2"' sh ${portableWord(killer)} ${session}`;
+/** The command line that kills a command that {@link wrapCommand} announced, by its session and its word. */
+export function killCommand(session: number, sudo: boolean, word: string): string {
+  const inner = `exec ${sudoPrefix(sudo)}sh -c "$(printf %b "$1")" sh "$2" "$3"`;
+  return [`exec sh -c '${inner}' sh`, portableWord(killer), session, word].join(' ');
 }
 
 function sudoPrefix(sudo: boolean): string {

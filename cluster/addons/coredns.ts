@@ -90,7 +90,11 @@ function podSpec(image: string): object {
   };
 }
 
-/** Upstream's Corefile; a block's braces stand on lines of their own, as CoreDNS demands. */
+/**
+ * Upstream's Corefile, but that an address has a name as a pod only where such a pod is: with `insecure`, anybody's
+ * address has a name in every namespace. The pods cost CoreDNS 4 kB each (coredns/deployment, Scaling_CoreDNS.md). A
+ * block's braces stand on lines of their own, as CoreDNS demands.
+ */
 function corefile(spec: ClusterSpec): string {
   return `.:53 {
     errors
@@ -99,7 +103,7 @@ function corefile(spec: ClusterSpec): string {
     }
     ready
     kubernetes ${spec.network.dnsDomain} in-addr.arpa ip6.arpa {
-        pods insecure
+        pods verified
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }

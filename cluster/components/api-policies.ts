@@ -1,10 +1,13 @@
 /** What the API server lets in and what it records: its policy files, as objects. */
 
 const systemNamespace = 'kube-system';
+const changes = ['create', 'update', 'patch', 'delete', 'deletecollection'];
+const leases = { group: 'coordination.k8s.io', resources: ['leases'] };
 
 /**
- * Who did what to which object, and the whole of changes to permissions; never the body of what may hold a secret.
- * Left out is what the cluster says to itself every few seconds: health, leases, events.
+ * Who did what to which object, and the whole of changes to permissions and of decisions about certificates; never the
+ * body of what may hold a secret. Left out is what the cluster says to itself every few seconds: health, events, and
+ * leases that are renewed by those whose leases they are. The first rule that fits counts.
  */
 export function auditPolicy(): object {
   return {
@@ -17,20 +20,48 @@ export function auditPolicy(): object {
       {
         level: 'None',
         resources: [
-          { group: 'coordination.k8s.io', resources: ['leases'] },
           { group: '', resources: ['events'] },
           { group: 'events.k8s.io', resources: ['events'] },
         ],
       },
+      ...leaseRules(),
       {
         level: 'Request',
-        verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'],
+        verbs: changes,
         resources: [{ group: 'rbac.authorization.k8s.io' }, { group: 'admissionregistration.k8s.io' }],
+      },
+      // Who became a member, by whose decision, and what was signed. Requests and certificates are public.
+      {
+        level: 'RequestResponse',
+        verbs: changes,
+        resources: [
+          {
+            group: 'certificates.k8s.io',
+            resources: ['certificatesigningrequests/approval', 'certificatesigningrequests/status'],
+          },
+        ],
       },
       // Secrets, ConfigMaps, TokenReviews, tokens of service accounts, pods, exec and all the rest.
       { level: 'Metadata' },
     ],
   };
+}
+
+/**
+ * A lease decides who leads and which node counts as alive: whoever else lays hands on one is recorded, and a service
+ * account of a tenant that does so in the cluster's own namespaces, too.
+ */
+function leaseRules(): object[] {
+  const own = [systemNamespace, 'kube-node-lease'];
+  const none = (whose: object): object => ({ level: 'None', ...whose, resources: [leases] });
+  return [
+    none({ verbs: ['get', 'list', 'watch'] }),
+    none({ users: ['system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler'] }),
+    none({ userGroups: ['system:nodes'], namespaces: ['kube-node-lease'] }),
+    none({ userGroups: [`system:serviceaccounts:${systemNamespace}`] }),
+    { level: 'Metadata', userGroups: ['system:serviceaccounts'], namespaces: own, resources: [leases] },
+    none({ userGroups: ['system:serviceaccounts'] }),
+  ];
 }
 
 /** Anonymous requests may ask for health, which load balancers and probes do without credentials, and nothing else. */

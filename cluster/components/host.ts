@@ -26,6 +26,8 @@ const kubeletKernel = {
  */
 export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): HostState {
   const isNode = host.roles.includes('node');
+  // Packages of time services exclude each other: chrony would take away the one that runs, for good.
+  const chrony = spec.hostKind === 'machine' && facts.timeService === undefined;
   const named = new Set([...hostsWithRole(spec, 'etcd'), ...hostsWithRole(spec, 'control-plane'), host]);
   const hostLines = [...named].map((h) => `${h.address} ${fullName(spec, h)} ${h.name}`);
   return {
@@ -33,7 +35,7 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
     packages: [
       ...(isNode ? nodePackages : []),
       ...(isNode && proxyMode(spec, facts).mode === 'nftables' ? ['nftables'] : []),
-      ...(spec.hostKind === 'machine' ? ['chrony'] : []),
+      ...(chrony ? ['chrony'] : []),
       // Asks the control plane's programs whether they are well.
       ...(host.roles.includes('control-plane') ? ['curl'] : []),
     ],
@@ -73,7 +75,7 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
       },
     },
     units: [
-      ...(spec.hostKind === 'machine'
+      ...(chrony
         ? [{ name: 'chrony.service', enabled: true, running: true, restartOn: [], startTimeoutSeconds: 30 }]
         : []),
       // The API proxy has a unit of its own, confined and as nobody; the distribution's would run beside it as root.
@@ -94,7 +96,7 @@ export function hostState(spec: ClusterSpec, host: Host, facts: HostFacts): Host
       ...noTraces,
       // Packages make these when they are installed, or when their service starts, and purging leaves them.
       paths: isNode ? ['/var/lib/haproxy', '/run/haproxy', '/run/haproxy-master.sock', '/run/haproxy.pid'] : [],
-      accounts: [...(isNode ? ['haproxy'] : []), ...(spec.hostKind === 'machine' ? ['_chrony'] : [])],
+      accounts: [...(isNode ? ['haproxy'] : []), ...(chrony ? ['_chrony'] : [])],
     },
   };
 }

@@ -60,12 +60,7 @@ export function kubeletState(spec: ClusterSpec, host: Host, facts: HostFacts): H
   ];
   return {
     ...nothing,
-    directories: [
-      directory('/etc/kubernetes'),
-      directory(PKI),
-      directory('/etc/kubernetes/manifests'),
-      directory('/var/lib/kubelet', 'root:root', 0o750),
-    ],
+    directories: [directory('/etc/kubernetes'), directory(PKI), directory('/var/lib/kubelet', 'root:root', 0o750)],
     files: [
       ...files,
       unitFile(UNIT, {
@@ -139,7 +134,7 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     ...(features.runtimeByFlag ? {} : { containerRuntimeEndpoint: RUNTIME_ENDPOINT }),
     ...(features.refusesCgroupV1 && facts.cgroup === 'v1' ? { failCgroupV1: false } : {}),
     eventRecordQPS: 50,
-    failSwapOn: false,
+    failSwapOn: !spec.allowSwap,
     makeIPTablesUtilChains: true,
     // A node is called Ready within seconds of its network; unchanged status is still reported every five minutes only.
     nodeStatusReportFrequency: '5m0s',
@@ -154,7 +149,7 @@ function kubeletConfiguration(spec: ClusterSpec, facts: HostFacts): object {
     ...(features.seccompDefault ? { seccompDefault: true } : {}),
     serializeImagePulls: false,
     serverTLSBootstrap: true,
-    staticPodPath: '/etc/kubernetes/manifests',
+    // No staticPodPath: a file in such a directory would be a pod past the API and its rules, and nothing here needs one.
     streamingConnectionIdleTimeout: '5m0s',
     tlsCipherSuites: cipherSuites,
     tlsMinVersion: 'VersionTLS12',

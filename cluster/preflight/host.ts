@@ -19,15 +19,21 @@ const space: readonly { role?: Role; path: string; mib: number; percent?: number
 
 /** Whether the host itself is one that can be deployed to. */
 export function judgeHost(spec: ClusterSpec, host: Host, report: Report): Findings {
+  const isNode = host.roles.includes('node');
+  const devices = report.all('swap').map(([device = '']) => device);
+  const swap = `swap is on (${devices.join(', ')}): what ${isNode ? 'pods keep in memory, Secrets' : 'programs keep in memory, keys'} too, may reach the disk`;
+  // A kubelet does not start there unless it is told to (failSwapOn).
+  const refused = isNode && report.has('swap') && !spec.allowSwap;
   return {
     problems: [
       ...notRoot(report),
       ...unfitSystem(spec, report),
       ...fullDisks(host, report),
       ...wrongAddress(host, report),
-      ...(host.roles.includes('node') ? [...nameServers(report), ...noOpenssl(report)] : []),
+      ...(isNode ? [...nameServers(report), ...noOpenssl(report)] : []),
+      ...(refused ? [`${swap}; turn it off (swapoff -a) and out of /etc/fstab, or write allowSwap: true`] : []),
     ],
-    notes: report.has('swap') ? ['swap is on: what pods keep in memory, Secrets too, may reach the disk'] : [],
+    notes: report.has('swap') && !refused ? [swap] : [],
   };
 }
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   alternativeNames,
   asksFor,
@@ -15,12 +17,16 @@ import {
   ORGANIZATION,
   subject,
   SUBJECT_ALT_NAME,
+  type KeyPair,
   type RequestParts,
 } from '../support/certificate-request.js';
 import { objectIdentifier, sequence } from '../../activities/certificates/der.js';
 import type { SentRequest } from '../support/fake-api-server.js';
 import { openGate, refusalOf, type Gate } from '../support/gate.js';
 import { answersOf, goProgram } from '../support/go.js';
+import { openssl } from '../support/openssl.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+import { eventually } from '../ssh/loopback-sshd.js';
 
 /**
  * The gate, with an API server and a host. The attacker has a token, or a node, or may create requests; he reads and
@@ -148,12 +154,14 @@ for (const [title, poison] of poisons) {
   });
 }
 
-test('what one look reads is bounded, however much there is', async (t) => {
+test("what one look reads is bounded, though others' requests are 5,000 of a megabyte each", async (t) => {
   const gate = await openGate(t);
   await kubeletAsks(gate);
-  const large = 'A'.repeat(1_000);
-  for (let count = 0; count < 5_000; count += 1) {
-    gate.server.create({ name: `flood-${count}`, username: bootstrapper, request: large });
+  gate.server.create({ name: 'flood', username: bootstrapper, request: 'A'.repeat(1_000_000) });
+  const large = gate.server.csr('flood');
+  assert.ok(large !== undefined);
+  for (let count = 1; count < 5_000; count += 1) {
+    gate.server.put('certificatesigningrequests', { ...large, metadata: { name: `flood-${count}` } } as never);
   }
   assert.equal((await gate.shown()).name, 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0');
   assert.equal(gate.server.asked.filter((path) => /requests\/[^/]+$/.test(path)).length, 1);
@@ -309,6 +317,33 @@ for (const [title, forged, why] of forgeries) {
     assert.equal((await gate.shown()).name, 'node-csr-0i0Tw1xohB9rz3nhsZ-52wmu_aPMqJBWBLbudIFsCM0');
     assert.match(gate.server.decisionOn('forged'), /^Denied: by inventory/);
     assert.match(gate.server.decisionOn('forged'), why);
+  });
+}
+
+/** Keys that the host itself has, and that are too weak or of a kind that no kubelet makes. */
+const weakKeys: [string, () => KeyPair, RegExp][] = [
+  ['an RSA key of 2047 bits', () => generateKeyPairSync('rsa', { modulusLength: 2047 }), /key rsa 2047, allowed/],
+  ['an Ed25519 key', () => generateKeyPairSync('ed25519'), /key ed25519 256, allowed: EC from 256 or RSA from 2048/],
+  [
+    'a key on secp256k1',
+    () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
+    /key ec \d+, allowed: EC from 256/,
+  ],
+];
+
+for (const [title, generate, why] of weakKeys) {
+  test(`a request for node01 with ${title} is denied`, async (t) => {
+    const gate = await openGate(t);
+    const keys = generate();
+    await gate.host.waitsWith(keys);
+    const file = join(await temporaryDirectory(t), 'key.pem');
+    await writeFile(file, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const request = await openssl('req', '-new', '-key', file, '-subj', '/O=system:nodes/CN=system:node:node01');
+    gate.server.create({ name: 'weak', username: gate.token, request });
+    const waits = gate.perform('awaitCertificateRequest', gate.reference, 'node01').catch(() => undefined);
+    await Promise.race([waits, eventually(() => gate.server.decisionOn('weak') !== 'undecided', 5_000)]);
+    assert.match(gate.server.decisionOn('weak'), /^Denied: by inventory/);
+    assert.match(gate.server.decisionOn('weak'), why);
   });
 }
 

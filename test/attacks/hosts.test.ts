@@ -8,6 +8,7 @@ import { removalFunctions } from '../../activities/host-state/removal-script.js'
 import { call, script } from '../../activities/host-state/shell.js';
 import { quote } from '../../activities/ssh/remote-command.js';
 import { certificatePlan } from '../../cluster/pki.js';
+import { parseJournal } from '../../cluster/undo.js';
 import { takenPorts } from '../../cluster/ports.js';
 import { sshSettings, type ClusterSpec } from '../../cluster/spec.js';
 import { validateSpec } from '../../cluster/spec/validate.js';
@@ -105,4 +106,39 @@ test('a directory in which others have mounted something outlives a removal, wit
   });
   assert.equal(output, `others\nnone\nleft: ${join(root, 'theirs')}, in which others have mounted something\n`);
   assert.deepEqual(await readdir(root), ['theirs']);
+});
+
+test('a line of the journal that was cut off, in the middle or at the end, is no record', () => {
+  assert.deepEqual(parseJournal('file /etc/a abs\n\nfile /etc/b absent .\nfile /etc/c absent'), {
+    records: [{ kind: 'file', name: '/etc/b', fact: 'absent' }],
+    unknown: [],
+  });
+});
+
+test('a line of the journal that nobody of us wrote, with % or / or a path through .., is told, and nothing is done about it', () => {
+  const lines = [
+    'file /etc/50% absent .',
+    'file /etc/%E0%A4%A absent .',
+    'path / absent .',
+    'path /etc absent .',
+    'path /var/.. absent .',
+    'path /var/lib/../../etc absent .',
+    'path /var//lib absent .',
+    'path var/lib absent .',
+    'file /etc/a%00b copied .',
+    'parent / absent .',
+    'owner %2F..%2F.. 755 root:root .',
+    'unit --root=/tmp - inactive .',
+    'package -- absent .',
+    'account ../root - .',
+    'sysctl a%0Ab 1 .',
+    'module a/b absent .',
+    'unknown x y .',
+    'constructor x y .',
+    ' .',
+    '\u001b[2J . .',
+  ];
+  const { records, unknown } = parseJournal(`${lines.join('\n')}\nfile /etc/a absent .\n`);
+  assert.deepEqual(records, [{ kind: 'file', name: '/etc/a', fact: 'absent' }]);
+  assert.deepEqual(unknown, lines);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, chown, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -10,7 +11,7 @@ import type { RemoteError } from '../../activities/ssh/errors.js';
 import { recordFirstUse } from '../../activities/ssh/first-use.js';
 import { hostKeyFromBlob, knownKeysOf } from '../../activities/ssh/known-hosts.js';
 import type { SshTarget } from '../../activities/ssh/target.js';
-import { makeKey, startSshd, type LoopbackSshd } from '../ssh/loopback-sshd.js';
+import { eventually, makeKey, startSshd, type LoopbackSshd } from '../ssh/loopback-sshd.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const sshd = await startSshd();
@@ -239,25 +240,64 @@ test('SHA-1 MACs are not agreed to', async (t) => {
   assert.match(message, /no C->S MAC in common; the host offers hmac-sha1, hmac-sha1-etm@openssh.com; add .* to MACs/);
 });
 
-test('a command that ignores SIGTERM, daemonises and prints false session lines is given up in time, and nobody else is killed', async (t) => {
+/** Leaves its session by setsid, ignores SIGTERM, writes its pid into a file, and would run for a minute. */
+const daemon = (pidFile: string): string =>
+  `setsid sh -c 'trap "" TERM; echo $$ > ${pidFile}; while :; do sleep 0.2; done' </dev/null >/dev/null 2>&1 &`;
+const pidIn = async (file: string): Promise<number> => {
+  await eventually(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'), 5000);
+  return Number(readFileSync(file, 'utf8'));
+};
+const runs = (pid: number): boolean => {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
+
+test('a command that ignores SIGTERM, daemonises and prints false session lines ends in time with all that it started, and nobody else is killed', async (t) => {
   const directory = await temporaryDirectory(t);
-  const bystander = join(directory, 'bystander');
+  const [bystander, left] = [join(directory, 'bystander'), join(directory, 'left')];
   const pool = new SshPool({ hosts: () => sshd.target });
   t.after(() => pool.close());
-  execFileSync('sh', ['-c', `setsid sh -c 'echo $$ > ${bystander}; exec sleep 60' >/dev/null 2>&1 & sleep 0.3`]);
-  const pid = Number(await readFile(bystander, 'utf8'));
+  execFileSync('sh', ['-c', `setsid sh -c 'echo $$ > ${bystander}; exec sleep 60' >/dev/null 2>&1 &`]);
+  const pid = await pidIn(bystander);
   t.after(() => process.kill(pid));
   const command = [
     "trap '' TERM",
     `for stream in 1 2; do echo "ha-kubernetes-session ${pid}" >&$stream; echo "ha-kubernetes-started ${'0'.repeat(32)} ${pid}" >&$stream; done`,
-    `setsid sh -c 'trap "" TERM; sleep 15' &`,
+    daemon(left),
     'while :; do sleep 0.2; done',
   ].join('\n');
   const started = performance.now();
-  const run = pool.run('node01', { title: 'resist', command, timeoutMs: 1000 });
+  const run = pool.run('node01', { title: 'resist', command, timeoutMs: 1500 });
   await assert.rejects(run, { kind: 'timeout' });
   assert.ok(performance.now() - started < 15_000);
-  process.kill(pid, 0);
+  assert.equal(runs(await pidIn(left)), false, 'what daemonised is gone when the command counts as ended');
+  assert.ok(runs(pid));
+});
+
+test('what a command daemonised ends with its session when the worker is gone, too', async (t) => {
+  const left = join(await temporaryDirectory(t), 'left');
+  const pool = new SshPool({ hosts: () => sshd.target });
+  const command = [daemon(left), 'sleep 60'].join('\n');
+  const lost = assert.rejects(pool.run('node01', { title: 'wait', command, timeoutMs: 60_000 }), {
+    kind: 'connection-lost',
+  });
+  const pid = await pidIn(left);
+  await pool.close();
+  await lost;
+  await eventually(() => !runs(pid), 12_000);
+});
+
+test('what a command that succeeded left running is left alone', async (t) => {
+  const left = join(await temporaryDirectory(t), 'left');
+  const pool = new SshPool({ hosts: () => sshd.target });
+  t.after(() => pool.close());
+  await pool.run('node01', { title: 'start', command: `${daemon(left)}\nsleep 0.5`, timeoutMs: 10_000 });
+  const pid = await pidIn(left);
+  assert.ok(runs(pid));
+  process.kill(pid, 'SIGKILL');
 });
 
 test('a last line of a megabyte on stderr is cut to what a person reads', async (t) => {

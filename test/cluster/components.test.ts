@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { NODE_API_URL } from '../../cluster/components/api-endpoint.js';
+import { hostState } from '../../cluster/components/host.js';
 import { componentsOf, componentState, type Component } from '../../cluster/components/index.js';
 import type { DesiredFile, HostState } from '../../cluster/desired-state.js';
 import { certificatePlan } from '../../cluster/pki.js';
@@ -224,6 +225,28 @@ test('a program that a probe calls is on the host: sent, a package, or one that 
 
 test('the seed is described byte for byte the same each time', () => {
   assert.deepEqual(described(specOf(seedDocument())), described(specOf(seedDocument())));
+});
+
+test('chrony is installed where nothing keeps the clock, and takes the place of nothing that does', () => {
+  const spec = specOf(seedDocument());
+  for (const [hostKind, timeService, wanted] of [
+    ['machine', undefined, true],
+    ['machine', 'systemd-timesyncd', false],
+    ['machine', 'ntpsec', false],
+    ['container', undefined, false],
+  ] as const) {
+    const { packages, units, traces } = hostState(
+      { ...spec, hostKind },
+      spec.hosts[0] ?? assert.fail(),
+      timeService === undefined ? facts : { ...facts, timeService },
+    );
+    assert.equal(packages.includes('chrony'), wanted, `${hostKind} ${timeService}`);
+    assert.equal(
+      units.some(({ name }) => name === 'chrony.service'),
+      wanted,
+    );
+    assert.equal(traces.accounts.includes('_chrony'), wanted);
+  }
 });
 
 test('a node keeps its node ports out of what outgoing connections get, as the kernel writes a range', () => {

@@ -32,41 +32,6 @@ test('of two records of one thing the first counts', () => {
   ]);
 });
 
-test('a line that was cut off, in the middle or at the end, is no record', () => {
-  assert.deepEqual(parseJournal('file /etc/a abs\n\nfile /etc/b absent .\nfile /etc/c absent'), {
-    records: [{ kind: 'file', name: '/etc/b', fact: 'absent' }],
-    unknown: [],
-  });
-});
-
-test('a line that nobody of us wrote is told, and nothing is done about it', () => {
-  const lines = [
-    'file /etc/50% absent .',
-    'file /etc/%E0%A4%A absent .',
-    'path / absent .',
-    'path /etc absent .',
-    'path /var/.. absent .',
-    'path /var/lib/../../etc absent .',
-    'path /var//lib absent .',
-    'path var/lib absent .',
-    'file /etc/a%00b copied .',
-    'parent / absent .',
-    'owner %2F..%2F.. 755 root:root .',
-    'unit --root=/tmp - inactive .',
-    'package -- absent .',
-    'account ../root - .',
-    'sysctl a%0Ab 1 .',
-    'module a/b absent .',
-    'unknown x y .',
-    'constructor x y .',
-    ' .',
-    '\u001b[2J . .',
-  ];
-  const { records, unknown } = parseJournal(`${lines.join('\n')}\nfile /etc/a absent .\n`);
-  assert.deepEqual(records, [{ kind: 'file', name: '/etc/a', fact: 'absent' }]);
-  assert.deepEqual(unknown, lines);
-});
-
 test('units stop in the opposite order of their start, ones that nobody describes any more first', () => {
   const { stop, cleanups } = plan(
     'unit b.service - inactive .\nunit a.service - inactive .\nunit old.service - inactive .\n',

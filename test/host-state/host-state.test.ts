@@ -10,13 +10,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ResolvedContent } from '../../activities/content.js';
 import { applyHostState, planHostState } from '../../activities/host-state/apply-host-state.js';
-import { commitFunctions } from '../../activities/host-state/apply-script.js';
 import type { ApplyOptions } from '../../activities/host-state/apply.js';
 import { withText } from '../../activities/host-state/content.js';
-import { call, script } from '../../activities/host-state/shell.js';
 import { SshPool } from '../../activities/ssh/connection-pool.js';
 import type { RemoteError } from '../../activities/ssh/errors.js';
-import { quote } from '../../activities/ssh/remote-command.js';
 import { nothing, type DesiredFile, type HostState } from '../../cluster/desired-state.js';
 import { eventually, startSshd } from '../ssh/loopback-sshd.js';
 
@@ -277,20 +274,6 @@ test('a transfer that is cut in the middle leaves no partial file under its name
     ]);
     assert.deepEqual(await readFile(path), bytes);
     assert.deepEqual(await readdir(directory), ['binary']);
-  }));
-
-test('what an attempt has checked keeps its bytes when another attempt receives the same file again', () =>
-  inDirectory(async (directory) => {
-    const [path, temporary] = [join(directory, 'file'), join(directory, '.file.ha-kubernetes-new')];
-    await writeFile(temporary, 'whole');
-    const calls = [
-      call('check', temporary, createHash('sha256').update('whole').digest('hex'), path),
-      `printf half >${quote(temporary)}`,
-      call('put', temporary, path, '0644', owner),
-    ];
-    await host.run({ title: 'commit', command: 'sh -s', stdin: script(commitFunctions, calls), timeoutMs: 10_000 });
-    assert.equal(await readFile(path, 'utf8'), 'whole');
-    assert.equal(await readFile(temporary, 'utf8'), 'half');
   }));
 
 test('what an attempt that was killed had claimed is found and removed by the next one', () =>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { HostAudit } from '../../cluster/benchmark.js';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
+import { openssl } from '../support/openssl.js';
 import { LabRun, type Outcome } from './harness.js';
 
 /** What a hardened cluster refuses and hides, on real hosts. The tests build on each other. */
@@ -98,6 +99,70 @@ test('whoever says nothing of himself may ask for health and nothing else', asyn
     );
   for (const path of ['/livez', '/readyz', '/healthz']) assert.equal(await ask(path), '200', path);
   for (const path of ['/version', '/api', '/apis', '/openapi/v2']) assert.equal(await ask(path), '401', path);
+  // Every path that the API server has, in one go; it does not list those of objects.
+  const { paths } = JSON.parse(await run.asOperator('master01', 'kubectl get --raw /')) as { paths: string[] };
+  assert.ok(paths.length > 30, `${paths.length} paths`);
+  const asked = [...paths, '/', '/api/v1/secrets', '/api/v1/namespaces/kube-system/pods', '/livez/ping', '/metrics'];
+  const answers = await run.onHost(
+    'master01',
+    `for path in ${asked.join(' ')}; do echo "$path $(curl -s -o /dev/null -w '%{http_code}' --cacert /etc/kubernetes/pki/ca.crt "https://127.0.0.1:6443$path")"; done`,
+  );
+  const open = answers
+    .trim()
+    .split('\n')
+    .filter((line) => !line.endsWith(' 401'));
+  assert.deepEqual([...new Set(open)].sort(), ['/healthz 200', '/livez 200', '/readyz 200']);
+});
+
+test('from the account of one program the keys of the others cannot be read', async () => {
+  const read = (user: string, unit: string, key: string): Promise<string> =>
+    run.onHost(
+      'master01',
+      `pid=$(systemctl show -p MainPID --value ${unit}); runuser -u ${user} -- head -c 10 "/proc/$pid/root/run/credentials/${unit}.service/${key}" 2>&1; true`,
+    );
+  for (const [unit, key] of [
+    ['kube-controller-manager', 'ca.key'],
+    ['kube-apiserver', 'sa.key'],
+  ] as const) {
+    assert.match(await read('root', unit, key), /^-----BEGIN/);
+    assert.match(await read('kube-scheduler', unit, key), /Permission denied/);
+  }
+});
+
+test("a client's certificate of etcd's authority is no peer's", async () => {
+  const ask = (port: number, name: string): Promise<string> =>
+    run.onHost(
+      'master01',
+      `curl -s -o /dev/null -w '%{http_code}' --cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/${name}.crt --key /etc/etcd/pki/${name}.key https://172.16.0.101:${port}/version; true`,
+    );
+  assert.equal(await ask(2379, 'healthcheck-client'), '200');
+  assert.equal(await ask(2380, 'peer'), '200');
+  assert.equal(await ask(2380, 'healthcheck-client'), '000');
+});
+
+test('a request for another signer stays unsigned when it is approved, and the audit log has the whole decision', async () => {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', '/dev/null'];
+  const request = await openssl('req', '-new', ...key, '-subj', '/O=people/CN=mallory');
+  const object = JSON.stringify({
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { name: 'mallory' },
+    spec: {
+      request: Buffer.from(request).toString('base64'),
+      signerName: 'kubernetes.io/kube-apiserver-client',
+      usages: ['client auth'],
+    },
+  });
+  const status = await run.asOperator(
+    'master01',
+    `printf '%s' '${object}' | kubectl create -f - && kubectl certificate approve mallory && sleep 10 && kubectl get csr mallory -o 'jsonpath={.status}' && kubectl delete csr mallory`,
+  );
+  assert.match(status, /"type":"Approved"/);
+  assert.doesNotMatch(status, /"certificate":/);
+  const log = await run.onHost('master01', `grep '"name":"mallory"' /var/log/kubernetes/audit.log`);
+  const decision = log.split('\n').find((line) => line.includes('"subresource":"approval"')) ?? '';
+  assert.match(decision, /"level":"RequestResponse"/);
+  assert.match(decision, /"requestObject":.*"type":"Approved"/);
 });
 
 test('a Secret that is read straight from etcd is not readable', async () => {

@@ -84,11 +84,3 @@ test('a kubelet asks for its certificates itself: the plan makes none with the i
     [],
   );
 });
-
-test('only the certificate that never leaves the state store bypasses RBAC', () => {
-  const masters = plan.certificates.filter(({ organizations }) => organizations.includes('system:masters'));
-  assert.deepEqual(
-    masters.map(({ name }) => name),
-    ['super-admin'],
-  );
-});

@@ -299,3 +299,15 @@ for (const [title, files, path, servers] of resolvers) {
     );
   });
 }
+
+test('a host says which service keeps its clock, unless that is chrony', async (t) => {
+  for (const [active, told] of [
+    ['systemd-timesyncd', 'systemd-timesyncd'],
+    ['ntpsec', 'ntpsec'],
+    ['chrony', undefined],
+    ['nothing', undefined],
+  ] as const) {
+    const { root, run } = await host(t, {}, { systemctl: `[ "$*" = '-q is-active ${active}.service' ]` });
+    assert.equal(parseFacts(await run(factsScript(root))).timeService, told);
+  }
+});

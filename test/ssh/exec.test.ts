@@ -96,7 +96,7 @@ test('cancellation kills the command on the host', async () => {
   const cancelledAt = performance.now();
   abort.abort();
   await rejected;
-  assert.ok(performance.now() - cancelledAt < 1000);
+  assert.ok(performance.now() - cancelledAt < 5000, 'without SIGKILL, which comes after five seconds');
   assert.equal(runs(pidIn(pidFile)), false);
 });
 

@@ -160,9 +160,10 @@ test('commands know nothing of the proxies, languages and settings of the accoun
   const { stdout } = await host.run({ ...short, command: 'env | cut -d = -f 1 | sort' });
   assert.deepEqual(
     stdout.trim().split('\n'),
-    ['HOME', 'LC_ALL', 'PATH', 'PWD', 'TZ', 'apt_http_proxy', 'apt_https_proxy', 'apt_no_proxy'].filter((name) =>
-      stdout.includes(name),
-    ),
+    [
+      ...['HA_KUBERNETES_COMMAND', 'HOME', 'LC_ALL', 'PATH', 'PWD', 'TZ'],
+      ...['apt_http_proxy', 'apt_https_proxy', 'apt_no_proxy'],
+    ].filter((name) => stdout.includes(name)),
   );
   const path = await host.run({ ...short, command: 'echo "$PATH $LC_ALL $apt_http_proxy $apt_no_proxy"' });
   assert.equal(

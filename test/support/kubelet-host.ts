@@ -67,5 +67,5 @@ export class KubeletHost {
 }
 
 function pemOf(key: KeyObject): string {
-  return key.export({ type: 'sec1', format: 'pem' }) as string;
+  return key.export({ type: key.asymmetricKeyType === 'ec' ? 'sec1' : 'pkcs8', format: 'pem' }) as string;
 }

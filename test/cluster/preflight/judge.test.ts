@@ -32,6 +32,12 @@ const unfit: readonly (readonly [title: string, host: string, found: Found, prob
   ['no openssl', 'node01', { openssl: [] }, /^openssl is missing; .*install the package openssl$/],
   ['a Debian without apt', 'node01', { apt: [] }, /distribution is debian; .* with apt, is needed/],
   [
+    'swap, where pods run',
+    'node01',
+    { swap: ['/dev/sda2', '/swap.img'] },
+    /^swap is on \(\/dev\/sda2, \/swap\.img\): .* Secrets too, .*; turn it off \(swapoff -a\) .* or write allowSwap: true$/,
+  ],
+  [
     'too little space',
     'master01',
     { space: ['/usr/local/bin / 20000 40 90', '/var/lib/etcd /data 1500 40 90'] },
@@ -218,11 +224,20 @@ test('what does not concern the roles of a host is no problem of it', () => {
   for (const [host, found] of others) assert.deepEqual(judge(host, found).problems, []);
 });
 
+test('swap is told where it is allowed, and where no pods run', () => {
+  const found = { swap: ['/dev/sda2'] };
+  const allowed = judge('node01', found, {}, {}, { ...spec, allowSwap: true });
+  assert.deepEqual(allowed.problems, []);
+  assert.match(allowed.notes.join(), /^swap is on \(\/dev\/sda2\): what pods keep in memory, Secrets too/);
+  const master = judge('master01', found);
+  assert.deepEqual(master.problems, []);
+  assert.match(master.notes.join(), /^swap is on \(\/dev\/sda2\): what programs keep in memory, keys too/);
+});
+
 test('what is put out of the way, or stays beside, is told before anything is touched', () => {
   const { problems, notes } = judge('node01', {
     unit: oneService('containerd.service', '/lib/systemd/system/containerd.service', 'inactive', 'disabled'),
     'drop-in': ['kubelet.service /etc/systemd/system/kubelet.service.d/limits.conf other'],
-    swap: ['/dev/sda2'],
     firewall: ['ufw'],
     drops: ['input ip filter'],
     route: ['10.0.0.0/8 eth1'],
@@ -234,7 +249,6 @@ test('what is put out of the way, or stays beside, is told before anything is to
     'containerd.service of another',
     'network.pods (10.244.0.0/16) hides',
     'network.services (10.96.0.0/12) hides',
-    'swap is on:',
   ]);
   assert.match(notes.join('\n'), /\(here: ufw; table ip filter, which drops input\); docs\/preflight\.md/);
 });
