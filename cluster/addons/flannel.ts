@@ -87,8 +87,14 @@ export function flannel({ spec, lock }: Description): Manifest[] {
                   { name: 'KUBERNETES_SERVICE_HOST', value: '127.0.0.1' },
                   { name: 'KUBERNETES_SERVICE_PORT', value: String(API_PROXY_PORT) },
                 ],
-                // The kubelet calls a node Ready once this file is there: not before flannel can serve pods.
-                lifecycle: { postStart: { exec: { command: ['sh', '-c', installCni] } } },
+                // The kubelet calls a node Ready once this file is there: not before flannel can serve pods. A probe is
+                // made again by a kubelet that was restarted in between, as every one is that joins; a hook is not.
+                startupProbe: {
+                  exec: { command: ['sh', '-c', installCni] },
+                  periodSeconds: 1,
+                  timeoutSeconds: 70,
+                  failureThreshold: 3,
+                },
                 resources: { requests: { cpu: '100m', memory: '50Mi' } },
                 securityContext: { privileged: false, capabilities: { add: ['NET_ADMIN', 'NET_RAW'] } },
                 volumeMounts: [

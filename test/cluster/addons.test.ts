@@ -154,3 +154,12 @@ test('metrics-server is known to API servers by an authority of its own, and kno
   const args = valuesOf('args', of('Deployment')).flat();
   assert.ok(args.includes('--kubelet-certificate-authority=/etc/metrics-server/kubelet-serving-ca.crt'));
 });
+
+test('nothing that a pod needs hangs on a hook, which a kubelet that is restarted in between does not call again', () => {
+  assert.deepEqual(
+    manifests(specOf(seedDocument())).flatMap((manifest) => valuesOf('lifecycle', manifest)),
+    [],
+  );
+  const [probe] = manifestSet('flannel', described(specOf(seedDocument()))).flatMap((m) => valuesOf('startupProbe', m));
+  assert.match(JSON.stringify(probe), /10-flannel\.conflist/);
+});
