@@ -115,6 +115,8 @@ export const clusterSchema = z.strictObject({
       lock: z.string().min(1).optional(),
     })
     .prefault({}),
+  /** Whether etcd's ports answer to etcd and control-plane hosts alone; false for who reads etcd from elsewhere. */
+  addressFilters: z.boolean().default(true),
   /** Whether nodes may have swap, in which what pods keep in memory can reach the disk. */
   allowSwap: z.boolean().default(false),
   /** `machine`: physical or virtual. `container`: system containers (nspawn, LXC) without CAP_SYS_RESOURCE. */

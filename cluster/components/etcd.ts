@@ -81,7 +81,7 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
           'peer-cert-file': `${PKI}/peer.crt`,
           'peer-key-file': `${PKI}/peer.key`,
         },
-        service: sandbox(['/var/lib/etcd']),
+        service: [...sandbox(['/var/lib/etcd']), ...addressFilter(spec)],
       }),
     ],
     units: [
@@ -102,6 +102,18 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
     ],
     traces: { ...noTraces, data: [{ name: 'etcd', path: '/var/lib/etcd/member' }] },
   };
+}
+
+/**
+ * The hosts whose packets the unit's processes get and send, beside the host's own; by the kernel, before TLS. Systemd
+ * needs cgroup v2 for it and says so once in the journal where there is none.
+ *
+ * @see https://www.freedesktop.org/software/systemd/man/latest/systemd.resource-control.html
+ */
+function addressFilter(spec: ClusterSpec): string[] {
+  if (!spec.addressFilters) return [];
+  const hosts = spec.hosts.filter(({ roles }) => roles.includes('etcd') || roles.includes('control-plane'));
+  return ['IPAddressDeny=any', `IPAddressAllow=${['localhost', ...hosts.map(({ address }) => address)].join(' ')}`];
 }
 
 /** An etcdctl command line to be run as root on an etcd host. */

@@ -250,3 +250,19 @@ function levelOf(
         true),
   )?.level;
 }
+
+test("etcd's unit takes packets from etcd and control-plane hosts alone, unless the file says otherwise", () => {
+  const linesOf = (changes: object): string[] => {
+    const spec = specOf({ ...seedDocument(), ...changes });
+    const host = spec.hosts.find(({ roles }) => roles.includes('etcd')) ?? assert.fail();
+    const { files } = componentState('etcd', { spec, host, lock: lockFor(spec.kubernetes), facts: debianFacts });
+    const content = files.find(({ path }) => path.endsWith('/etcd.service'))?.content;
+    assert.ok(content?.kind === 'text');
+    return content.text.split('\n').filter((line) => line.startsWith('IPAddress'));
+  };
+  assert.deepEqual(linesOf({}), [
+    'IPAddressDeny=any',
+    'IPAddressAllow=localhost 172.16.0.101 172.16.0.102 172.16.0.103',
+  ]);
+  assert.deepEqual(linesOf({ addressFilters: false }), []);
+});

@@ -378,6 +378,7 @@ test('a spec of the fields that have no default gets all the others', () => {
     approvals: { policy: 'human', deadline: '23h' },
     ssh: { user: 'root', port: 22, identityFile: '~/.ssh/id_ed25519', hostKeys: 'strict' },
     artifacts: {},
+    addressFilters: true,
     allowSwap: false,
     hostKind: 'machine',
     hosts,
