@@ -82,7 +82,9 @@ export function drillActivities({ store, contexts, log }: ActivityDependencies) 
         const moved = until(
           async () => {
             const holders = await leaseHolders(kubernetes).catch(notYet);
-            for (const { name, ready } of await nodeStates(kubernetes).catch(notYet)) if (!ready) notReady.add(name);
+            for (const { name, ready } of await nodeStates(kubernetes).catch(notYet)) {
+              if (!ready && name !== victim) notReady.add(name);
+            }
             progress(leaseNames.map((name) => `${name}: ${holders[name]}`).join(', '));
             const still = held.filter((name) => holders[name] === victim);
             if (still.length > 0) throw new NotYetError(`${victim} still holds ${still.join(' and ')}`);
@@ -101,7 +103,7 @@ export function drillActivities({ store, contexts, log }: ActivityDependencies) 
       const kubernetes = context.kubernetes.without(victim);
       const others = hostsWithRole(context.spec, 'control-plane').filter(({ name }) => name !== victim);
       progress('start the test application');
-      const checks = await withApplication(context, kubernetes, signal, (running) =>
+      const checks = await withApplication(context, kubernetes, { signal, without: victim }, (running) =>
         Promise.all(others.map(({ name }) => apiServerReach(kubernetes, name, running, signal))),
       );
       const failed = checks.filter(({ ok }) => !ok);

@@ -44,7 +44,7 @@ export async function checkCluster(
     return { checks: [{ name, ok: true, detail: '' }] };
   }
   progress('start the test application');
-  return withApplication(context, kubernetes, signal, async (running) => {
+  return withApplication(context, kubernetes, { signal }, async (running) => {
     progress('check pods, Service, NodePort, DNS, and API servers');
     return checkWith(context, running, signal);
   });

@@ -40,14 +40,19 @@ async function main(): Promise<void> {
       kubeconfig: () => Promise.resolve(kubeconfig.replace(/server: .*/, `server: ${apiServerUrl(host)}`)),
     })),
   );
-  await withApplication({ lock: await lockOf(spec) }, kubernetes, AbortSignal.timeout(3600_000), async (running) => {
-    await latency(spec, kubernetes, running);
-    if (option === '--quick') return;
-    await memory(spec);
-    await deadAgent(spec, kubernetes, running);
-    await deadMasters(spec, kubernetes, running);
-    await deadNode(spec, kubernetes, running);
-  });
+  await withApplication(
+    { lock: await lockOf(spec) },
+    kubernetes,
+    { signal: AbortSignal.timeout(3600_000) },
+    async (running) => {
+      await latency(spec, kubernetes, running);
+      if (option === '--quick') return;
+      await memory(spec);
+      await deadAgent(spec, kubernetes, running);
+      await deadMasters(spec, kubernetes, running);
+      await deadNode(spec, kubernetes, running);
+    },
+  );
 }
 
 function mastersOf(spec: ClusterSpec): string[] {

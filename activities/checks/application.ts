@@ -25,13 +25,19 @@ export const webhookRegistration = {
   metadata: { name: NAMESPACE },
 };
 
+export interface ApplicationPods {
+  readonly image: string;
+  readonly replicas: number;
+  readonly without?: string | undefined;
+}
+
 /**
  * Pods on as many nodes that each answer with their own name, a Service in front of them, and in the same pods a
  * validating webhook that refuses whatever it is asked about (the seed's "测试pod", with Kubernetes' own test programs).
  *
- * @param image - agnhost
+ * @param pods - agnhost, how many of it, and the node that takes none
  */
-export function application(image: string, replicas: number, identity: WebhookIdentity): Manifest[] {
+export function application(pods: ApplicationPods, identity: WebhookIdentity): Manifest[] {
   return [
     namespace,
     {
@@ -46,9 +52,9 @@ export function application(image: string, replicas: number, identity: WebhookId
       kind: 'Deployment',
       metadata: { name: APPLICATION, namespace: NAMESPACE },
       spec: {
-        replicas,
+        replicas: pods.replicas,
         selector: { matchLabels: labels },
-        template: { metadata: { labels }, spec: podSpec(image) },
+        template: { metadata: { labels }, spec: podSpec(pods) },
       },
     },
     {
@@ -91,7 +97,7 @@ export function application(image: string, replicas: number, identity: WebhookId
 /** DNS name under which API servers ask the webhook. */
 export const WEBHOOK_NAME = `webhook.${NAMESPACE}.svc`;
 
-function podSpec(image: string): object {
+function podSpec({ image, without }: ApplicationPods): object {
   const confined = {
     allowPrivilegeEscalation: false,
     capabilities: { drop: ['ALL'] },
@@ -106,6 +112,15 @@ function podSpec(image: string): object {
     // The network of every node is looked at, those of masters too.
     tolerations: [{ key: CONTROL_PLANE_KEY, operator: 'Exists', effect: 'NoSchedule' }],
     affinity: {
+      ...(without === undefined
+        ? {}
+        : {
+            nodeAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: {
+                nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'NotIn', values: [without] }] }],
+              },
+            },
+          }),
       podAntiAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: [
           { labelSelector: { matchLabels: labels }, topologyKey: 'kubernetes.io/hostname' },

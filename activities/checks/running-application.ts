@@ -26,21 +26,29 @@ export interface RunningApplication {
   readonly nodes: readonly string[];
 }
 
+export interface ApplicationOptions {
+  readonly signal: AbortSignal;
+  /** A node that takes no pod of it: a dead one counts as Ready for a while. */
+  readonly without?: string;
+}
+
 /** Runs the test application for as long as `use` takes, through the API servers of `kubernetes`. */
 export async function withApplication<T>(
   { lock }: Pick<ClusterContext, 'lock'>,
   kubernetes: KubernetesApi,
-  signal: AbortSignal,
+  { signal, without }: ApplicationOptions,
   use: (running: RunningApplication) => Promise<T>,
 ): Promise<T> {
-  const nodes = (await nodeStates(kubernetes)).filter(({ ready }) => ready).map(({ name }) => name);
+  const nodes = (await nodeStates(kubernetes))
+    .filter(({ name, ready }) => ready && name !== without)
+    .map(({ name }) => name);
   const replicas = Math.max(1, Math.min(2, nodes.length));
   const wait = { deadlineMs: PODS_DEADLINE_MS, signal };
   await kubernetes.remove(webhookRegistration);
   await until(() => requireNoNamespace(kubernetes), { ...wait, intervalMs: 1000 });
   try {
     const image = imageReference(lock, 'agnhost');
-    for (const manifest of application(image, replicas, await webhookIdentity(WEBHOOK_NAME))) {
+    for (const manifest of application({ image, replicas, without }, await webhookIdentity(WEBHOOK_NAME))) {
       await kubernetes.apply(manifest);
     }
     const pods = await until(() => runningPods(kubernetes, replicas), { ...wait, intervalMs: 500 });
