@@ -4,6 +4,7 @@ import { decide, list, show } from './certificate-requests.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
 import { commanderOutput } from './output.js';
 import { operator } from './temporal.js';
+import { version } from './version.js';
 
 const cluster = (): Option => new Option('--cluster <name>', 'name of the cluster').makeOptionMandatory();
 const json = (): Option => new Option('--json', 'as JSON');
@@ -19,6 +20,7 @@ const program = new Command('approve-csr')
   .description(
     'Decides about the certificate requests of nodes that join; a decision is about the one request that was shown.',
   )
+  .version(version)
   .showHelpAfterError('(add --help for the options)')
   .configureOutput(commanderOutput)
   .exitOverride(exitOnWrongUse);

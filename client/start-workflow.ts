@@ -9,6 +9,7 @@ import { commanderOutput, print } from './output.js';
 import { compare, plan } from './plan.js';
 import { readSpec } from './spec-file.js';
 import { abort, answerStep, hostBack, status } from './steering.js';
+import { version } from './version.js';
 
 const file = (): Option => new Option('-f, --file <cluster.yaml>', 'the cluster').makeOptionMandatory();
 const json = (): Option => new Option('--json [path]', 'write the result as JSON to a file, or to standard output');
@@ -18,6 +19,7 @@ const cluster = (): Option => new Option('--cluster <name>', 'name of the cluste
 
 const program = new Command('start-workflow')
   .description('Builds and drills a highly available Kubernetes on your own hosts, as durable Temporal workflows.')
+  .version(version)
   .showHelpAfterError('(add --help for the options)')
   .configureOutput(commanderOutput)
   .exitOverride(exitOnWrongUse);

@@ -174,3 +174,11 @@ test('wrong use ends with 2 and shows the way to the options', async (t) => {
     assert.match(stderr, /^error: .*\n\(add --help for the options\)/);
   }
 });
+
+test('each program says its version, which is that of the package', async (t) => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  for (const client of ['start-workflow', 'approve-csr']) {
+    const { exitCode, stdout } = await run(t, client, '--version');
+    assert.deepEqual([exitCode, stdout], [0, version]);
+  }
+});
