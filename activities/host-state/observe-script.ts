@@ -45,8 +45,14 @@ leftover() {
 
 account() { if getent passwd "$2" >/dev/null; then echo "account $1 yes"; else echo "account $1 no"; fi; }
 
+# dpkg was killed with its journal open, and nobody works on it: apt refuses to begin until somebody finishes that.
+dpkg_records=$(printenv DPKG_ADMINDIR || echo /var/lib/dpkg)
+dpkg_interrupted() {
+  [ -n "$(ls "$dpkg_records/updates" 2>/dev/null)" ] && ! grep -qsx dpkg /proc/[0-9]*/comm
+}
+
 package() {
-  if dpkg-query -s "$2" 2>/dev/null | grep -q '^Status: .* ok installed$'; then
+  if dpkg-query -s "$2" 2>/dev/null | grep -q '^Status: .* ok installed$' && ! dpkg_interrupted; then
     echo "package $1 yes"
   else
     echo "package $1 no"

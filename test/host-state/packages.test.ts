@@ -5,6 +5,7 @@ import { access, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { packageFunctions } from '../../activities/host-state/apply-script.js';
+import { observeFunctions } from '../../activities/host-state/observe-script.js';
 import { call, PACKAGE_SPOOL, script } from '../../activities/host-state/shell.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -108,4 +109,21 @@ test('what an interrupted run left half done is told apart from another program 
   const locked = 'dpkg: error: dpkg frontend lock was locked by another process with pid 1';
   assert.equal(run(locked), `another program has had the packages of this host for 600 s: ${locked}`);
   assert.equal(run('dpkg: error processing package x'), 'dpkg cannot finish what an interrupted run left half done');
+});
+
+test('a package is not taken for whole while the journal of a dpkg that was killed stands open', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const updates = join(directory, 'updates');
+  await mkdir(updates);
+  const control = 'Package: curl\nMaintainer: x <x@example.org>\nArchitecture: all\nVersion: 1.0\nDescription: x\n';
+  await writeFile(join(directory, 'status'), `${control}Status: install ok installed\n`);
+  const observed = (): string =>
+    execFileSync('sh', ['-s'], {
+      input: script(observeFunctions, [call('package', '0', 'curl')]),
+      env: { ...process.env, DPKG_ADMINDIR: directory },
+      encoding: 'utf8',
+    });
+  assert.match(observed(), /^package 0 yes$/m);
+  await writeFile(join(updates, '0001'), `${control}Status: install ok installed\n`);
+  assert.match(observed(), /^package 0 no$/m);
 });
