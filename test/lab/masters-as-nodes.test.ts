@@ -48,7 +48,7 @@ test('masters that are nodes join, and every API server reaches pods by itself',
   assert.ok(checks.every(({ ok }) => ok));
   for (const master of masters) {
     assert.ok(checks.some(({ name }) => name.endsWith(`through the API server of ${master}`)));
-    assert.equal(await run.onHost(master, "systemctl list-unit-files --no-legend 'konnectivity*'"), '');
+    assert.equal(await run.onHost(master, "systemctl list-unit-files --no-legend 'konnectivity*' || true"), '');
   }
   assert.deepEqual(
     nodes.map(({ name, ready }) => [name, ready]),
