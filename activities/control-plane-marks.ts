@@ -21,17 +21,19 @@ export async function ensureControlPlaneMarks(
   if (node === undefined) throw new NotYetError(`node ${host.name} is gone`);
   const taint = { key: CONTROL_PLANE_KEY, effect: 'NoSchedule' };
   const labelled = node.metadata?.labels?.[CONTROL_PLANE_KEY] === '';
-  const tainted = (node.spec?.taints ?? []).some(({ key, effect }) => key === taint.key && effect === taint.effect);
-  if (labelled && tainted === isTainted(spec, host)) return false;
-  // Lists of taints are merged by their keys. Typed objects would lose the directive.
+  const taints = node.spec?.taints ?? [];
+  const others = taints.filter(({ key, effect }) => key !== taint.key || effect !== taint.effect);
+  if (labelled && others.length < taints.length === isTainted(spec, host)) return false;
+  // A patch replaces the whole list of taints (atomic, as core/v1 says). With the version that was read, one that somebody
+  // else has changed in between is a conflict, and is read again.
   const body = {
-    metadata: { labels: { [CONTROL_PLANE_KEY]: '' } },
-    spec: { taints: [isTainted(spec, host) ? taint : { $patch: 'delete', key: taint.key }] },
+    metadata: { labels: { [CONTROL_PLANE_KEY]: '' }, resourceVersion: node.metadata?.resourceVersion },
+    spec: { taints: [...others, ...(isTainted(spec, host) ? [taint] : [])] },
   };
   await kubernetes.request(`mark node ${host.name}`, (config) =>
     config
       .makeApiClient(CoreV1Api)
-      .patchNode({ name: host.name, body }, setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch)),
+      .patchNode({ name: host.name, body }, setHeaderOptions('Content-Type', PatchStrategy.MergePatch)),
   );
   return true;
 }
