@@ -1,5 +1,10 @@
 import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { conformanceSample } from './conformance-sample.js';
-import { deploymentStory } from './deployment-story.js';
+import { deploymentStory, masters, nodes } from './deployment-story.js';
+import { everyHostReboots } from './reboot.js';
 
-deploymentStory(newestVersion, conformanceSample);
+deploymentStory(newestVersion, (run) => {
+  conformanceSample(run);
+  const joined = [...nodes, 'node03'];
+  everyHostReboots(run, [...masters, ...joined], joined);
+});

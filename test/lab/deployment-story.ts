@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { LabRun, type Outcome } from './harness.js';
-import { everyHostReboots } from './reboot.js';
 import { commandLines, exposedSecretFiles, openToOthers, SecretScanner } from './secret-scanner.js';
 
 /** One full story on real hosts: deploy, again, join, drill, and what must be refused. The tests build on each other. */
 
-const masters = ['master01', 'master02', 'master03'];
-const nodes = ['node01', 'node02'];
+export const masters = ['master01', 'master02', 'master03'];
+export const nodes = ['node01', 'node02'];
 let run: LabRun;
 /** Everything that commands printed, for the search for secrets. */
 const printed: string[] = [];
@@ -164,8 +163,6 @@ export function deploymentStory(kubernetes: string, moreTests: (run: () => LabRu
       assert.deepEqual(drill.nodesNotReady, []);
     },
   );
-
-  everyHostReboots(() => run, [...masters, ...nodes, 'node03'], [...nodes, 'node03']);
 
   test(
     'no key and no token is in histories, logs, errors, command lines or files of others',
