@@ -21,6 +21,13 @@ const AGENT_PORTS = { admin: 8094, health: 8093 };
 /** Group of those who may use a konnectivity server: the API server of the same host. */
 export const KONNECTIVITY_GROUP = SERVER;
 
+/**
+ * Both ends take the first signal for a request to let go of what goes through them, and wait for that without an end; only
+ * the second one ends them, with the exit code 1 (cmd/server/app/server.go, cmd/agent/app/server.go). Left at that, every
+ * stop and every reboot would last until systemd kills them, 90 s.
+ */
+const STOP = ["ExecStop=/bin/sh -c 'kill -s TERM $MAINPID && sleep 1'", 'SuccessExitStatus=1', 'TimeoutStopSec=10'];
+
 /** Upstream logs every packet unless told otherwise. */
 const QUIET = { v: '1' };
 
@@ -89,7 +96,7 @@ export function konnectivityServerState(spec: ClusterSpec, host: Host): HostStat
         ...QUIET,
       },
       credentials: [key],
-      service: [`RuntimeDirectory=${SERVER}`, 'RuntimeDirectoryMode=0750', ...sandbox([])],
+      service: [`RuntimeDirectory=${SERVER}`, 'RuntimeDirectoryMode=0750', ...STOP, ...sandbox([])],
     }),
   ]);
 }
@@ -132,7 +139,7 @@ export function konnectivityAgentState(host: Host): HostState {
         ...QUIET,
       },
       credentials: [key],
-      service: sandbox([]),
+      service: [...STOP, ...sandbox([])],
     }),
   ]);
 }

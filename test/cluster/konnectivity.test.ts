@@ -93,3 +93,14 @@ test('a master that is a node keeps pods away from its first moment on, unless t
     assert.doesNotMatch(unit(spec, host), /taints/);
   }
 });
+
+test('a server and an agent that are stopped get the second signal that ends them, and not after 90 s', () => {
+  for (const [name, component] of [
+    ['master01', 'konnectivity-server'],
+    ['node01', 'konnectivity-agent'],
+  ] as const) {
+    const unit = textOf(stateOf(specWith(), name, component), `/etc/systemd/system/${component}.service`) ?? '';
+    assert.match(unit, /^ExecStop=\/bin\/sh -c 'kill -s TERM \$MAINPID && sleep 1'$/m);
+    assert.match(unit, /^TimeoutStopSec=10$/m);
+  }
+});
