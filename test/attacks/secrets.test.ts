@@ -8,6 +8,7 @@ import { ArtifactError } from '../../activities/artifacts/artifact-error.js';
 import { KubernetesError } from '../../activities/kubernetes/kubernetes-error.js';
 import { SshPool } from '../../activities/ssh/connection-pool.js';
 import { startSshd } from '../ssh/loopback-sshd.js';
+import { ecKeys } from '../support/certificate-request.js';
 import { refusalOf } from '../support/gate.js';
 
 /** Programs of hosts print what they like, also the secrets that they were given. None of it reaches Temporal or a log. */
@@ -18,10 +19,7 @@ test.after(() => sshd.stop());
 const token = ['eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ', 'eyJpc3MiOiJrdWJlcm5ldGVzL3NlcnZpY2VhY2NvdW50In0']
   .concat(randomBytes(128).toString('base64url'))
   .join('.');
-const keyLines = randomBytes(144)
-  .toString('base64')
-  .replaceAll(/(.{64})(?!$)/g, '$1\n');
-const key = `-----BEGIN EC PRIVATE KEY-----\n${keyLines}\n-----END EC PRIVATE KEY-----`;
+const key = String(ecKeys().privateKey.export({ type: 'sec1', format: 'pem' })).trimEnd();
 
 /** What a command says, and the part of it that nobody may read. */
 const leaks: [string, string, string][] = [
