@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { newestVersion } from '../lab/mirror/plans/index.js';
+import { median } from '../test/lab/crash-matrix/report.js';
 import { writeFormatted } from './write-formatted.js';
 
 /** Seconds from the start of deploy-ha. */
@@ -52,14 +53,6 @@ async function deploy(checkout: string, kubernetes: string, cache: string | unde
 
 async function commitOf(checkout: string): Promise<string> {
   return (await execa('git', ['rev-parse', '--short', 'HEAD'], { cwd: checkout })).stdout;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? Number.NaN)
-    : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 const { values, positionals } = parseArgs({

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { LabRun, type Outcome } from './harness.js';
+import { LabRun, type Outcome, succeeded } from './harness.js';
 import { commandLines, exposedSecretFiles, openToOthers, SecretScanner } from './secret-scanner.js';
 
 /** One full story on real hosts: deploy, again, join, drill, and what must be refused. The tests build on each other. */
@@ -266,10 +266,6 @@ function applied(log: string): string[] {
 
 async function readReport(): Promise<DeployReport> {
   return JSON.parse(await readFile(join(run.directory, 'deploy.json'), 'utf8')) as DeployReport;
-}
-
-function succeeded({ exitCode, stderr }: Outcome): void {
-  assert.equal(exitCode, 0, stderr);
 }
 
 /** Times of every file that a deployment may write and of every unit that it may start, by host. */

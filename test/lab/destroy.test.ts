@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
-import { LabRun, type Outcome } from './harness.js';
+import { LabRun, succeeded } from './harness.js';
 import type { StepRecord } from '../../workflows/dag.js';
 import { booted, differences, look, type Look } from './host-snapshot.js';
 
@@ -126,8 +126,4 @@ async function destroy(...options: string[]): Promise<DestroyReport> {
   const report = join(run.directory, 'destroy.json');
   succeeded(await run.startWorkflow('destroy', '-f', file, '--confirm', 'lab', '--json', report, ...options));
   return JSON.parse(await readFile(report, 'utf8')) as DestroyReport;
-}
-
-function succeeded({ exitCode, stderr }: Outcome): void {
-  assert.equal(exitCode, 0, stderr);
 }

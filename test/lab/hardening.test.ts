@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import type { HostAudit } from '../../cluster/benchmark.js';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { openssl } from '../support/openssl.js';
-import { LabRun, type Outcome } from './harness.js';
+import { LabRun, type Outcome, succeeded } from './harness.js';
 
 /** What a hardened cluster refuses and hides, on real hosts. The tests build on each other. */
 
@@ -248,8 +248,4 @@ function deploy(): Promise<Outcome> {
 
 async function report(): Promise<{ readonly audits: HostAudit[] }> {
   return JSON.parse(await readFile(join(run.directory, 'deploy.json'), 'utf8')) as { audits: HostAudit[] };
-}
-
-function succeeded({ exitCode, stderr }: Outcome): void {
-  assert.equal(exitCode, 0, stderr);
 }

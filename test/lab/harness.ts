@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, createWriteStream } from 'node:fs';
 import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
@@ -30,6 +31,11 @@ export interface Outcome {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Sees that a program of the client ended well; what it said on stderr is shown if it did not. */
+export function succeeded({ exitCode, stderr }: Outcome): void {
+  assert.equal(exitCode, 0, stderr);
 }
 
 /** A program of the client that runs. */

@@ -9,7 +9,7 @@ import { parse, stringify } from 'yaml';
 import { seedVersion } from '../../lab/mirror/plans/index.js';
 import type { StepRecord } from '../../workflows/dag.js';
 import { listen } from '../support/loopback.js';
-import { lab, LabRun, mirrorOf, must, type Outcome } from './harness.js';
+import { lab, LabRun, mirrorOf, must, type Outcome, succeeded } from './harness.js';
 
 /**
  * One deployment that is aborted in the middle, and then meets everything that commonly goes wrong on hosts: each
@@ -229,8 +229,4 @@ async function until(id: string, state: StepRecord['state'], seconds: number): P
     await delay(500);
   }
   throw new Error(`step ${id} is ${seen?.state ?? 'unknown'} after ${seconds} s, not ${state}: ${seen?.problem ?? ''}`);
-}
-
-function succeeded({ exitCode, stderr }: Outcome): void {
-  assert.equal(exitCode, 0, stderr);
 }

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
-import { LabRun, type Outcome } from './harness.js';
+import { LabRun, succeeded } from './harness.js';
 
 /** Three masters that are the cluster's only nodes: they dial pods by themselves, and take no other pods unless told to. */
 
@@ -94,8 +94,4 @@ test('a drill sees the other API servers reach pods while one master has no powe
 
 function phase(): Promise<string> {
   return run.asOperator('master01', "kubectl -n default get pod waits -o jsonpath='{.status.phase}'");
-}
-
-function succeeded({ exitCode, stdout, stderr }: Outcome): void {
-  assert.equal(exitCode, 0, `${stdout}\n${stderr}`);
 }
