@@ -1,7 +1,7 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import type { FileContent } from '../cluster/desired-state.js';
+import type { FileContent, IssuedContent } from '../cluster/desired-state.js';
 import { encryptionConfiguration } from '../cluster/encryption.js';
 import type { ArtifactCatalog } from './artifacts/artifact-catalog.js';
 import { PkiError, readIssued } from './certificates/ensure-pki.js';
@@ -48,7 +48,7 @@ export class Content {
   }
 
   /** A certificate, or a private key, in PEM. */
-  async pem(content: Extract<FileContent, { kind: 'certificate' | 'private-key' }>): Promise<string> {
+  async pem(content: IssuedContent): Promise<string> {
     return content.kind === 'certificate'
       ? this.certificate(content.certificate)
       : (await readIssued(this.store.pki, content.key)).privateKey;

@@ -97,21 +97,17 @@ async function checkWith(
 }
 
 /** Whether what the deployer put into the cluster is as healthy as it was meant to be. */
-function addonChecks(
-  { spec, lock, kubernetes }: ClusterContext,
-  nodes: readonly string[],
-  signal: AbortSignal,
-): Promise<Check>[] {
+function addonChecks(context: ClusterContext, nodes: readonly string[], signal: AbortSignal): Promise<Check>[] {
+  const { spec, kubernetes } = context;
   const workloads = manifestSets
-    .flatMap((set) => manifestSet(set, { spec, lock }))
+    .flatMap((set) => manifestSet(set, context))
     .filter(({ kind }) => kind === 'DaemonSet' || kind === 'Deployment');
   return [
     ...workloads.map((workload) =>
       check(`${workload.metadata.name} is healthy`, () => problemOf(kubernetes, workload), signal, PODS_DEADLINE_MS),
     ),
-    ...(!requireSupport(spec.kubernetes).metricsServer
-      ? []
-      : [
+    ...(requireSupport(spec.kubernetes).metricsServer
+      ? [
           check(
             'metrics of every node',
             async () => {
@@ -123,7 +119,8 @@ function addonChecks(
             signal,
             PODS_DEADLINE_MS,
           ),
-        ]),
+        ]
+      : []),
   ];
 }
 

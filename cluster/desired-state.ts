@@ -87,6 +87,9 @@ export type FileContent =
   /** The API server's EncryptionConfiguration, with the cluster's keys. */
   | { readonly kind: 'encryption-config' };
 
+/** What is issued by the cluster's PKI, and can be had as PEM. */
+export type IssuedContent = Extract<FileContent, { kind: 'certificate' | 'private-key' }>;
+
 /** A single regular file inside an artifact: the artifact itself, or one member of its archive. */
 export interface ArtifactFile {
   readonly artifact: string;

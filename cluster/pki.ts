@@ -64,7 +64,7 @@ export interface PlannedAuthority {
 export type CertificateUsage = 'server' | 'client';
 
 export interface PlannedCertificate {
-  /** `<purpose>/<host>`, or the purpose alone where it has no host; desired state refers to certificates and their keys by this name. */
+  /** `<purpose>/<host>`, or the purpose alone where it has no host; desired state names certificates and keys by it. */
   readonly name: string;
   readonly authority: AuthorityName;
   readonly commonName: string;

@@ -1,6 +1,6 @@
 import type { Component } from './components/index.js';
 import type { ClusterSpec, Host } from './spec.js';
-import { hasKonnectivityAgent, hostsWithRole, konnectivityServers, usesKonnectivity } from './topology.js';
+import { hasKonnectivityAgent, hostsWithRole, serverHosts, konnectivityServers, usesKonnectivity } from './topology.js';
 import { requireSupport } from './versions.js';
 
 /** What a step does; the workflow maps each kind to an activity, a child workflow or a decision. */
@@ -57,7 +57,7 @@ export function deploySteps(spec: ClusterSpec, { audit = false } = {}): Step[] {
   const etcd = hostsWithRole(spec, 'etcd');
   const masters = hostsWithRole(spec, 'control-plane');
   const nodes = hostsWithRole(spec, 'node');
-  const servers = spec.hosts.filter((host) => host.roles.includes('etcd') || host.roles.includes('control-plane'));
+  const servers = serverHosts(spec);
   const apiServers = masters.map((host) => `kube-apiserver:${host.name}`);
   const joins = nodes.map((host) => `join:${host.name}`);
   // A pod that comes before its image is on the node asks a registry, and waits ten seconds to look again.

@@ -15,6 +15,11 @@ export function hostsWithRole(spec: ClusterSpec, role: Role): Host[] {
   return spec.hosts.filter((host) => host.roles.includes(role));
 }
 
+/** Hosts with a part of the cluster's state or control: etcd members and masters, in the order of the spec. */
+export function serverHosts(spec: ClusterSpec): Host[] {
+  return spec.hosts.filter(({ roles }) => roles.includes('etcd') || roles.includes('control-plane'));
+}
+
 /** A name that no host of the spec has. */
 export class UnknownHostError extends RangeError {}
 

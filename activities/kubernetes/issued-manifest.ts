@@ -1,9 +1,10 @@
+import type { IssuedContent } from '../../cluster/desired-state.js';
 import { IssuedPem, type Manifest } from '../../cluster/addons/manifest.js';
 
 /** The manifest with every {@link IssuedPem} in its place. What comes out may be secret. */
 export async function withIssued(
   manifest: Manifest,
-  pemOf: (content: IssuedPem['content']) => Promise<string>,
+  pemOf: (content: IssuedContent) => Promise<string>,
 ): Promise<Manifest> {
   const filled = async (value: unknown): Promise<unknown> => {
     if (value instanceof IssuedPem) {

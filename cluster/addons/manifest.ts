@@ -1,4 +1,4 @@
-import type { FileContent } from '../desired-state.js';
+import type { IssuedContent } from '../desired-state.js';
 import { CONTROL_PLANE_KEY } from '../topology.js';
 
 /** A Kubernetes object as it is applied: server-side, by field manager {@link FIELD_MANAGER}. */
@@ -21,7 +21,7 @@ export interface Manifest {
 export class IssuedPem {
   /** @param encoding - `base64` where the API takes bytes */
   constructor(
-    readonly content: Extract<FileContent, { kind: 'certificate' | 'private-key' }>,
+    readonly content: IssuedContent,
     readonly encoding: 'text' | 'base64',
   ) {}
 }

@@ -2,7 +2,7 @@ import type { HostState } from '../desired-state.js';
 import { noTraces, nothing } from '../desired-state.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import { ETCD_PEER } from '../pki.js';
-import { hostsWithRole } from '../topology.js';
+import { hostsWithRole, serverHosts } from '../topology.js';
 import { BIN, certificateFile, directory, keyFile, program } from './files.js';
 import { sandbox, unitFile, unitPath } from './systemd.js';
 import { standardCipherSuites } from './tls.js';
@@ -112,8 +112,10 @@ export function etcdState(spec: ClusterSpec, host: Host): HostState {
  */
 function addressFilter(spec: ClusterSpec): string[] {
   if (!spec.addressFilters) return [];
-  const hosts = spec.hosts.filter(({ roles }) => roles.includes('etcd') || roles.includes('control-plane'));
-  return ['IPAddressDeny=any', `IPAddressAllow=${['localhost', ...hosts.map(({ address }) => address)].join(' ')}`];
+  return [
+    'IPAddressDeny=any',
+    `IPAddressAllow=${['localhost', ...serverHosts(spec).map(({ address }) => address)].join(' ')}`,
+  ];
 }
 
 /** An etcdctl command line to be run as root on an etcd host. */
