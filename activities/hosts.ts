@@ -50,8 +50,10 @@ export function hostActivities({ contexts, log }: ActivityDependencies) {
           journal: context.journal,
           signal,
           onProgress: progress,
+          // Before the act, so that what an attempt changed and did not live to tell is in the log too.
+          onChanges: (differences) => log.info({ host: name, component, changes: differences }, 'component changing'),
         });
-        log.info({ host: name, component, changes }, 'component applied');
+        log.info({ host: name, component, changed: changes.length }, 'component applied');
         return {
           changed: changes.length,
           note: changes.length === 0 ? 'nothing to change' : `${changes.length} changed`,

@@ -14,6 +14,8 @@ export interface ApplyOptions extends TransferOptions {
   readonly content: ContentResolver;
   readonly packages: PackageSource;
   readonly journal: UndoJournal;
+  /** Told what is going to be changed, before anything is. */
+  readonly onChanges?: (changes: readonly Change[]) => void;
 }
 
 /** Directories and accounts. */

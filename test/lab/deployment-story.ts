@@ -118,7 +118,7 @@ export function deploymentStory(kubernetes: string, moreTests: (run: () => LabRu
       succeeded(await deploy(join(run.directory, 'cluster.yaml')));
       assert.equal((await readReport()).changed, drift.length);
       const logs = [(await run.readLog()).slice(before), await run.stopSecondWorker()];
-      for (const log of logs) assert.match(log, /component applied/);
+      for (const log of logs) assert.match(log, /component changing/);
       assert.deepEqual(applied(logs.join('')), names(drift));
       assert.deepEqual(await plan(), []);
     },
@@ -249,13 +249,13 @@ function names(changes: readonly Pick<PlannedChange, 'host' | 'what'>[]): string
   return [...new Set(changes.map(({ host, what }) => `${host} ${what}`))].sort();
 }
 
-/** What the workers say in their logs that they changed on hosts. */
+/** What the workers say in their logs that they are going to change on hosts, whether or not the attempt came through. */
 function applied(log: string): string[] {
   interface Applied {
     readonly host: string;
     readonly changes: readonly { readonly what: string }[];
   }
-  const lines = log.split('\n').filter((line) => line.includes('"component applied"'));
+  const lines = log.split('\n').filter((line) => line.includes('"component changing"'));
   return names(
     lines.flatMap((line) => {
       const { host, changes } = JSON.parse(line) as Applied;
