@@ -38,6 +38,9 @@ export class PreconditionError extends Error {}
 /** Something that is not there yet; asked again by the retry policy. */
 export class NotYetError extends Error {}
 
+/** A short attempt of a wait that has not seen it yet: nothing has failed, and the retry policy looks again. */
+export class StillWaitingError extends Error {}
+
 /**
  * Makes an activity of a function: heartbeats while it runs, the number of attempts in its result, and one kind of
  * failure: a short message for people and the history, everything else for the log alone.
@@ -62,12 +65,24 @@ export function activity<Args extends unknown[], Result extends object>(
       if (signal.aborted) throw new CancelledFailure('the activity was cancelled');
       const failure = asFailure(error);
       const output = error instanceof RemoteError ? error.output : undefined;
-      log.warn({ activity: activityType, attempt, retryable: failure.nonRetryable !== true, output }, failure.message);
+      const about = { activity: activityType, attempt, retryable: failure.nonRetryable !== true, output };
+      // A wait is many attempts, and none of them is trouble.
+      if (error instanceof StillWaitingError) log.debug(about, failure.message);
+      else log.warn(about, failure.message);
       throw failure;
     } finally {
       clearInterval(beat);
     }
   };
+}
+
+/** {@link activity}, for one that waits: it looks once more as often as it must, which nobody counts as failed attempts. */
+export function waitingActivity<Args extends unknown[], Result extends object>(
+  log: Logger,
+  look: (execution: Execution, ...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result & { attempts: number }> {
+  const attempt = activity(log, look);
+  return async (...args) => ({ ...(await attempt(...args)), attempts: 1 });
 }
 
 /** A result with every text in it as long as it may be: what hosts and kubelets say goes into histories here. */
@@ -91,6 +106,7 @@ function asFailure(error: unknown): ApplicationFailure {
   if (error instanceof ArtifactError) return failure('Artifact', error.message, error.retryable);
   if (error instanceof KubernetesError) return failure('Kubernetes', error.message, error.retryable);
   if (error instanceof NotYetError) return failure('NotYet', error.message, true);
+  if (error instanceof StillWaitingError) return failure('StillWaiting', error.message, true);
   if (error instanceof PkiError) return failure('Pki', error.message, false);
   if (error instanceof PreconditionError || error instanceof UnknownHostError) {
     return failure('Precondition', error.message, false);

@@ -1,14 +1,13 @@
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { appliedKinds, manifestSet, SET_LABEL } from '../cluster/addons/index.js';
+import { appliedKinds, manifestSet, SET_LABEL, type ManifestSet } from '../cluster/addons/index.js';
 import type { Manifest } from '../cluster/addons/manifest.js';
 import { BOOTSTRAP_GROUP, bootstrapRbac } from '../cluster/addons/bootstrap-rbac.js';
 import type { ArtifactFile } from '../cluster/desired-state.js';
 import { componentsOf, componentState } from '../cluster/components/index.js';
-import type { ManifestSet } from '../cluster/steps.js';
-import { activity, NotYetError } from './activity.js';
+import { activity, NotYetError, waitingActivity } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
 import type { ClusterContext } from './cluster-context.js';
-import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
+import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until, waitFor } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { etcdMembers, requireWholeEtcd } from './etcd.js';
 import { withIssued } from './kubernetes/issued-manifest.js';
@@ -46,7 +45,7 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
     }),
 
     /** Waits until every API server answers and nodes may ask for certificates. */
-    awaitControlPlane: activity(log, async ({ signal }, reference: SpecReference) => {
+    awaitControlPlane: waitingActivity(log, async ({ signal }, reference: SpecReference) => {
       const context = await contexts.get(reference);
       const nodesMayAsk = async (): Promise<void> => {
         await requireEveryApiServer(context);
@@ -56,12 +55,12 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
           }
         }
       };
-      await until(() => nodesMayAsk().catch(notYet), { deadlineMs: DAY_MS, intervalMs: 500, signal });
+      await waitFor(() => nodesMayAsk().catch(notYet), signal);
       return { changed: 0, note: 'every API server answers' };
     }),
 
     /** Waits for the first thing that the active controller manager does everywhere: a default service account. */
-    awaitControllers: activity(log, async ({ signal }, reference: SpecReference) => {
+    awaitControllers: waitingActivity(log, async ({ signal }, reference: SpecReference) => {
       const { kubernetes } = await contexts.get(reference);
       const account = {
         apiVersion: 'v1',
@@ -72,7 +71,7 @@ export function clusterActivities({ contexts, log }: ActivityDependencies) {
         if ((await kubernetes.read(account)) === undefined)
           throw new NotYetError('no controller has done anything yet');
       };
-      await until(() => haveActed().catch(notYet), { deadlineMs: DAY_MS, intervalMs: 500, signal });
+      await waitFor(() => haveActed().catch(notYet), signal);
       return { changed: 0, note: 'the controllers run' };
     }),
 
@@ -139,8 +138,6 @@ async function prune(kubernetes: KubernetesApi, set: ManifestSet, manifests: rea
   for (const object of over) await kubernetes.remove(object);
   return over.length;
 }
-
-const DAY_MS = 24 * 3600_000;
 
 /** Every file of the lock file that some host needs. */
 function artifactFiles({ spec, lock }: ClusterContext): ArtifactFile[] {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Lease, V1Node } from '@kubernetes/client-node';
 import { hostOfHolder, leaseNames, type LeaseHolders } from '../cluster/leases.js';
 import { hostsWithRole } from '../cluster/topology.js';
-import { NotYetError } from './activity.js';
+import { NotYetError, StillWaitingError } from './activity.js';
 import type { ClusterContext } from './cluster-context.js';
 import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
 import { KubernetesError } from './kubernetes/kubernetes-error.js';
@@ -49,6 +49,7 @@ export async function leaseHolders(kubernetes: KubernetesApi): Promise<LeaseHold
   return Object.fromEntries(holders) as LeaseHolders;
 }
 
+/** What a node says of itself. */
 export interface NodeState {
   readonly name: string;
   readonly ready: boolean;
@@ -59,16 +60,23 @@ export interface NodeState {
 
 /** Every node that has registered. */
 export async function nodeStates(kubernetes: KubernetesApi): Promise<NodeState[]> {
-  const nodes = await kubernetes.list<V1Node>('v1', 'Node');
-  return nodes.map((node) => {
-    const condition = node.status?.conditions?.find(({ type }) => type === 'Ready');
-    return {
-      name: node.metadata?.name ?? '',
-      ready: condition?.status === 'True',
-      version: node.status?.nodeInfo?.kubeletVersion ?? '',
-      reason: condition?.message ?? 'it has not reported yet',
-    };
-  });
+  return (await kubernetes.list<V1Node>('v1', 'Node')).map(stateOf);
+}
+
+/** One node; undefined while it has not registered. */
+export async function nodeState(kubernetes: KubernetesApi, name: string): Promise<NodeState | undefined> {
+  const node = await kubernetes.read<V1Node>({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
+  return node === undefined ? undefined : stateOf(node);
+}
+
+function stateOf({ metadata, status }: V1Node): NodeState {
+  const condition = status?.conditions?.find(({ type }) => type === 'Ready');
+  return {
+    name: metadata?.name ?? '',
+    ready: condition?.status === 'True',
+    version: status?.nodeInfo?.kubeletVersion ?? '',
+    reason: condition?.message ?? 'it has not reported yet',
+  };
 }
 
 /**
@@ -88,6 +96,19 @@ export async function until<T>(
       if (!(error instanceof NotYetError) || Date.now() > deadline) throw error;
     }
     await delay(options.intervalMs, undefined, { signal: options.signal });
+  }
+}
+
+/**
+ * One attempt of a wait: looks for a second, so that what comes soon is seen soon, and gives its slot of the worker back.
+ *
+ * @throws StillWaitingError when `look` still throws NotYetError then
+ */
+export async function waitFor<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await until(look, { deadlineMs: 1_000, intervalMs: 250, signal });
+  } catch (error) {
+    throw error instanceof NotYetError ? new StillWaitingError(error.message) : error;
   }
 }
 

@@ -1,12 +1,12 @@
 import { execa } from 'execa';
 import { leaseNames, type LeaseHolders, type LeaseName } from '../cluster/leases.js';
 import { hostByName, hostsWithRole, quorum } from '../cluster/topology.js';
-import { activity, NotYetError, PreconditionError } from './activity.js';
+import { activity, NotYetError, PreconditionError, waitingActivity } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { apiServerReach } from './checks/api-server-reach.js';
 import { withApplication } from './checks/running-application.js';
 import type { ClusterContext } from './cluster-context.js';
-import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until } from './control-plane.js';
+import { leaseHolders, nodeStates, notYet, requireEveryApiServer, until, waitFor } from './control-plane.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { requireWholeEtcd } from './etcd.js';
 import { requireAllowed } from './power-programs.js';
@@ -134,13 +134,9 @@ export function drillActivities({ store, contexts, log }: ActivityDependencies) 
       return { byCommand: true, changed: 1, note: `power.on of ${victim} was run` };
     }),
 
-    awaitRecovery: activity(log, async ({ signal }, reference: SpecReference, victim: string) => {
+    awaitRecovery: waitingActivity(log, async ({ signal }, reference: SpecReference, victim: string) => {
       const context = await contexts.get(reference);
-      await until(() => requireWhole(context, signal).catch(notYet), {
-        deadlineMs: 24 * 3600_000,
-        intervalMs: 500,
-        signal,
-      });
+      await waitFor(() => requireWhole(context, signal).catch(notYet), signal);
       return { changed: 0, note: `${victim} is back; every master, etcd member and node is healthy` };
     }),
   };

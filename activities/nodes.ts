@@ -6,7 +6,7 @@ import { nothing } from '../cluster/desired-state.js';
 import { kubeletAuthorities } from '../cluster/pki.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { hostByName } from '../cluster/topology.js';
-import { activity, NotYetError, PreconditionError } from './activity.js';
+import { activity, NotYetError, PreconditionError, waitingActivity } from './activity.js';
 import { decidedRequest, shownRequest, valid } from './arguments.js';
 import { bootstrapTokenId, ensureToken, removeToken } from './bootstrap-token.js';
 import {
@@ -21,7 +21,7 @@ import { readIssued } from './certificates/ensure-pki.js';
 import { differencesFromApproved } from './certificates/issued.js';
 import { bootstrapKubeconfigText } from './certificates/kubeconfig.js';
 import { ensureControlPlaneMarks } from './control-plane-marks.js';
-import { nodeStates, until } from './control-plane.js';
+import { nodeState, waitFor } from './control-plane.js';
 import { atTheGate, expectedRequest, judge } from './csr-gate.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { applyHostState } from './host-state/apply-host-state.js';
@@ -33,8 +33,6 @@ type FoundRequest =
   | { state: 'asks'; request: CertificateRequest; byInventory: boolean }
   | { state: 'token-abused'; why: string };
 
-const READY_DEADLINE_MS = 5 * 60_000;
-
 /** How a node becomes a member (kubernetes.io, "TLS bootstrapping"). */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function nodeActivities({ contexts, log }: ActivityDependencies) {
@@ -43,30 +41,27 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     purpose: RequestPurpose,
     yet: string,
   ): ((reference: SpecReference, node: string) => Promise<FoundRequest & { attempts: number }>) =>
-    activity(log, async ({ signal }, reference, node) => {
+    waitingActivity(log, async ({ signal }, reference, node) => {
       const context = await contexts.get(reference);
       const isMember = async (): Promise<boolean> =>
         (await kubeletIdentity(context, node, signal)).certificates[purpose] !== undefined;
       const tell = (name: string, why: string): void => {
         log.warn({ host: node, name, why }, 'a certificate request was denied by rule');
       };
-      return until<FoundRequest>(
-        async () => {
-          // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
-          if (purpose === 'client' && (await isMember())) {
-            await ensureRotation(context, node, signal);
-            return { state: 'member' };
-          }
-          const found = await atTheGate(context, node, purpose, { signal, tell });
-          if (found.state === 'asks') {
-            return { ...found, byInventory: context.spec.approvals.policy === 'inventory' };
-          }
-          if (found.state === 'token-abused') return found;
-          if (purpose === 'serving' && (await isMember())) return { state: 'member' };
-          throw new NotYetError(`${node} ${yet}`);
-        },
-        { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
-      );
+      return waitFor<FoundRequest>(async () => {
+        // What a bootstrapping kubelet left behind is of no interest once it is a member; a member's renewal is.
+        if (purpose === 'client' && (await isMember())) {
+          await ensureRotation(context, node, signal);
+          return { state: 'member' };
+        }
+        const found = await atTheGate(context, node, purpose, { signal, tell });
+        if (found.state === 'asks') {
+          return { ...found, byInventory: context.spec.approvals.policy === 'inventory' };
+        }
+        if (found.state === 'token-abused') return found;
+        if (purpose === 'serving' && (await isMember())) return { state: 'member' };
+        throw new NotYetError(`${node} ${yet}`);
+      }, signal);
     });
 
   return {
@@ -161,13 +156,14 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     ),
 
     /** Waits for the certificate of an approved request, and holds it against what was approved. */
-    checkIssuedCertificate: activity(log, async ({ signal }, reference: SpecReference, request: CertificateRequest) => {
-      const context = await contexts.get(reference);
-      const { name, node } = valid(shownRequest, request);
-      const authority = kubeletAuthorities[request.purpose];
-      const { certificate = '' } = await readIssued(context.store.pki, authority);
-      const pem = await until(
-        async () => {
+    checkIssuedCertificate: waitingActivity(
+      log,
+      async ({ signal }, reference: SpecReference, request: CertificateRequest) => {
+        const context = await contexts.get(reference);
+        const { name, node } = valid(shownRequest, request);
+        const authority = kubeletAuthorities[request.purpose];
+        const { certificate = '' } = await readIssued(context.store.pki, authority);
+        const pem = await waitFor(async () => {
           const csr = await readRequest(context.kubernetes, name);
           const failed = csr?.status?.conditions?.find(({ type }) => type === 'Failed' || type === 'Denied');
           if (failed !== undefined) {
@@ -181,14 +177,13 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
           const certificate = held[request.purpose]?.toString();
           if (certificate === undefined) throw new NotYetError(`the request ${name} of ${node} is not signed yet`);
           return certificate;
-        },
-        { deadlineMs: READY_DEADLINE_MS, intervalMs: 250, signal },
-      );
-      const differences = differencesFromApproved(pem, request, { name: authority, certificate });
-      if (differences.length > 0)
-        log.error({ host: node, name, differences }, 'a certificate is not what was approved');
-      return { differences: differences.map((difference) => bounded(difference)) };
-    }),
+        }, signal);
+        const differences = differencesFromApproved(pem, request, { name: authority, certificate });
+        if (differences.length > 0)
+          log.error({ host: node, name, differences }, 'a certificate is not what was approved');
+        return { differences: differences.map((difference) => bounded(difference)) };
+      },
+    ),
 
     /**
      * Keeps a node out whose certificate is not what was approved: Kubernetes cannot revoke a certificate, so whoever
@@ -211,18 +206,15 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     }),
 
     /** Waits until the node is Ready; label and taint of a control-plane node are then as the spec wants them. */
-    awaitNodeReady: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
+    awaitNodeReady: waitingActivity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
       const { kubernetes, spec } = await contexts.get(reference);
-      const version = await until(
-        async () => {
-          const node = (await nodeStates(kubernetes)).find((state) => state.name === name);
-          const problem = node === undefined ? 'it has not registered yet' : node.ready ? undefined : node.reason;
-          progress(problem ?? 'Ready');
-          if (problem !== undefined) throw new NotYetError(`${name} is not Ready: ${problem}`);
-          return node?.version ?? '';
-        },
-        { deadlineMs: READY_DEADLINE_MS, intervalMs: 500, signal },
-      );
+      const version = await waitFor(async () => {
+        const node = await nodeState(kubernetes, name);
+        const problem = node === undefined ? 'it has not registered yet' : node.ready ? undefined : node.reason;
+        progress(problem ?? 'Ready');
+        if (problem !== undefined) throw new NotYetError(`${name} is not Ready: ${problem}`);
+        return node?.version ?? '';
+      }, signal);
       const changed = await ensureControlPlaneMarks(kubernetes, spec, hostByName(spec, name));
       return { changed: Number(changed), note: `Ready at ${version}` };
     }),

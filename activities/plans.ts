@@ -1,7 +1,8 @@
-import { destroySteps } from '../cluster/destroy-steps.js';
 import { BENCH_ARTIFACT } from '../cluster/benchmark.js';
-import { rotationSteps, type RotationStep } from '../cluster/rotation.js';
-import { addNodeSteps, deploySteps, type Step } from '../cluster/steps.js';
+import { addNodeSteps, type JoinStep } from '../cluster/operations/add-node.js';
+import { deploySteps, type DeployStep } from '../cluster/operations/deploy-ha.js';
+import { destroySteps, type DestroyStep } from '../cluster/operations/destroy.js';
+import { rotationSteps, type RotationStep } from '../cluster/operations/rotate-encryption-key.js';
 import { hostByName } from '../cluster/topology.js';
 import { PreconditionError } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
@@ -9,9 +10,9 @@ import type { ActivityDependencies } from './dependencies.js';
 
 /** The DAGs, drawn on the worker because the spec is there and does not travel. */
 export interface PlanActivities {
-  planDeployment(reference: SpecReference): Promise<Step[]>;
-  planNode(reference: SpecReference, host: string): Promise<Step[]>;
-  planDestruction(reference: SpecReference): Promise<Step[]>;
+  planDeployment(reference: SpecReference): Promise<DeployStep[]>;
+  planNode(reference: SpecReference, host: string): Promise<JoinStep[]>;
+  planDestruction(reference: SpecReference): Promise<DestroyStep[]>;
   planRotation(reference: SpecReference): Promise<RotationStep[]>;
 }
 

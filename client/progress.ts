@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import { shown } from '../cluster/shown.js';
-import type { StepRecord } from '../workflows/dag.js';
-import type { Intervention } from '../workflows/steering.js';
+import type { StepRecord } from '../workflows/engine/dag.js';
+import type { Intervention } from '../workflows/engine/steering.js';
 import { tell } from './output.js';
 import { NoWorkerError, type Retry, type WholeStatus } from './run-status.js';
 
@@ -148,8 +148,8 @@ function noted({ note }: StepRecord): string {
   return note === undefined || note === '' ? '' : `: ${note}`;
 }
 
-function retryText({ attempt, problem }: Retry): string {
-  return `again  attempt ${attempt}, as the one before failed: ${problem}`;
+function retryText({ attempt, problem, waits }: Retry): string {
+  return waits ? `waits  ${problem}` : `again  attempt ${attempt}, as the one before failed: ${problem}`;
 }
 
 function heldText(step: StepRecord, cluster: string): string {

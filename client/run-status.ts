@@ -1,6 +1,6 @@
 import { isGrpcServiceError, ServiceError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
-import { noApprovals, type ApprovalState } from '../workflows/approvals.js';
-import type { StepRecord } from '../workflows/dag.js';
+import { noApprovals, type ApprovalState } from '../workflows/engine/approvals.js';
+import type { StepRecord } from '../workflows/engine/dag.js';
 import { clusterWorkflowId, statusQuery, type RunStatus } from '../workflows/messages.js';
 
 /** A run of a cluster with what its children say of themselves. */
@@ -14,6 +14,8 @@ export interface WholeStatus extends Omit<RunStatus, 'children'> {
 /** Something that failed and is tried again, without anybody's help so far. */
 export interface Retry {
   readonly attempt: number;
+  /** Nothing has failed: what is waited for is not there yet. */
+  readonly waits: boolean;
   /** Why the attempt before failed. */
   readonly problem: string;
 }
@@ -82,7 +84,8 @@ function allApprovals(of: readonly ApprovalState[]): ApprovalState {
 function retriesIn({ raw }: WorkflowExecutionDescription): Retry[] {
   return (raw.pendingActivities ?? []).flatMap(({ attempt, lastFailure }) => {
     const problem = lastFailure?.message ?? '';
-    return problem === '' ? [] : [{ attempt: attempt ?? 0, problem }];
+    const waits = lastFailure?.applicationFailureInfo?.type === 'StillWaiting';
+    return problem === '' ? [] : [{ attempt: attempt ?? 0, problem, waits }];
   });
 }
 

@@ -6,7 +6,7 @@ import {
   retryStepSignal,
   skipStepSignal,
 } from '../workflows/messages.js';
-import type { Said } from '../workflows/steering.js';
+import type { Said } from '../workflows/engine/steering.js';
 import { UserError } from './errors.js';
 import { print, writeJson } from './output.js';
 import { interventionText, watch } from './progress.js';

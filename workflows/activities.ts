@@ -50,10 +50,36 @@ export const looks = proxyActivities<Activities>({
   retry: { maximumAttempts: 3 },
 });
 
-/** Waits for something that another step or a machine brings about; ended by that, by a person, or by a day. */
+/**
+ * Waits are short attempts: each looks for about a second, and gives its slot of the worker back until the next. So the
+ * steps that bring about what is waited for are never kept from starting, however many wait
+ * (https://github.com/temporalio/samples-typescript/tree/main/polling/infrequent).
+ */
+const attempts = {
+  initialInterval: '250 milliseconds',
+  backoffCoefficient: 1.3,
+  maximumInterval: '3 seconds',
+} as const;
+
+/** Matching gives what has work to do precedence over what only looks; 3 is what everything else has. */
+const priority = { priorityKey: 4 };
+
+/** Waits for something that another step or a person brings about; ended by that, by a person, or by a day. */
 export const patient = proxyActivities<Activities>({
   cancellationType,
-  startToCloseTimeout: '24 hours',
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '24 hours',
   heartbeatTimeout,
-  retry: { initialInterval: '1 second', backoffCoefficient: 1.5, maximumInterval: '10 seconds' },
+  retry: attempts,
+  priority,
+});
+
+/** Waits for what a machine does by itself within minutes; it is in trouble if it does not. */
+export const expectant = proxyActivities<Activities>({
+  cancellationType,
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '15 minutes',
+  heartbeatTimeout,
+  retry: attempts,
+  priority,
 });

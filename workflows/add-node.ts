@@ -1,44 +1,60 @@
-import { ApplicationFailure, CancellationScope, isCancellation, log } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  log,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { CertificateRequest } from '../cluster/certificate-request.js';
 import type { HostInspection } from '../cluster/preflight/refusals.js';
-import type { Step } from '../cluster/steps.js';
-import { brief, long } from './activities.js';
-import type { Decision } from './approvals.js';
-import { ABORTED, FATAL, reasonOf, type StepOutcome, type StepRecord } from './dag.js';
-import type { AddNodeInput } from './messages.js';
-import { Run, type Continued } from './run.js';
-import { performCommon } from './steps.js';
+import type { JoinStep, Milestone } from '../cluster/operations/add-node.js';
+import { brief, expectant, patient } from './activities.js';
+import { applyComponent } from './components.js';
+import type { Decision } from './engine/approvals.js';
+import { ABORTED, FATAL, reasonOf, type StepOutcome, type StepRecord } from './engine/dag.js';
+import { Run, type Continued } from './engine/run.js';
+import { reachedSignal, type AddNodeInput } from './messages.js';
+import { preparationHandlers } from './preparation.js';
 
 export interface AddNodeResult {
   readonly steps: readonly StepRecord[];
   readonly changed: number;
 }
 
-type JoinRun = Run<AddNodeInput, Step, Facts>;
+type JoinRun = Run<AddNodeInput, JoinStep, Facts>;
 
 /** What a join remembers besides its steps. */
 interface Facts {
   readonly inspections: HostInspection[];
+  /** What the deployment says that the cluster has; all of it, in time, unless the join is a change by itself. */
+  readonly reached: Milestone[];
 }
 
 /** Joins one node: a child of deploy-ha for each node, and the same by itself on a running cluster. */
-export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): Promise<AddNodeResult> {
-  const run = new Run<AddNodeInput, Step, Facts>('add-node', continued, { inspections: [] });
+export async function addNode(continued: Continued<AddNodeInput, JoinStep, Facts>): Promise<AddNodeResult> {
+  const run = new Run<AddNodeInput, JoinStep, Facts>('add-node', continued, {
+    inspections: [],
+    reached: [...(continued.reached ?? [])],
+  });
   const { input, facts } = run;
+  setHandler(reachedSignal, (milestone) => {
+    facts.reached.push(milestone);
+  });
   try {
-    await run.perform(
-      () => brief.planNode(input, input.host),
-      (step) => {
-        switch (step.action.kind) {
-          case 'approve-csr':
-            return approveCertificateRequest(run, step, input);
-          case 'approve-serving':
-            return approveServingRequest(run, step, input);
-          default:
-            return performCommon(step, input, facts.inspections);
-        }
-      },
-    );
+    await run.perform(() => brief.planNode(input, input.host), {
+      ...preparationHandlers(input, facts.inspections),
+      component: (step) => applyComponent(step, input, run.inTurn),
+      'control-plane': (step) => reach(run, step, patient.awaitControlPlane),
+      controllers: (step) => reach(run, step, patient.awaitControllers),
+      'bootstrap-token': ({ title, host }) =>
+        brief.issueBootstrapToken.executeWithOptions({ summary: title }, [input, host]),
+      'approve-csr': ({ title }) => approveCertificateRequest(run, title),
+      'approve-serving': ({ title }) => approveServingRequest(run, title),
+      'node-ready': ({ title, host }) => expectant.awaitNodeReady.executeWithOptions({ summary: title }, [input, host]),
+      'revoke-token': ({ title, host }) =>
+        brief.revokeBootstrapToken.executeWithOptions({ summary: title }, [input, host]),
+    });
   } catch (error) {
     if (isCancellation(error) || isAborted(error)) {
       await CancellationScope.nonCancellable(() => leaveNothingOpen(run, input));
@@ -49,16 +65,28 @@ export async function addNode(continued: Continued<AddNodeInput, Step, Facts>): 
   return { steps: records, changed: records.reduce((sum, step) => sum + step.changed, 0) };
 }
 
+/** Waits for what the deployment brings about, which tells its joins; a join by itself looks. */
+async function reach(
+  run: JoinRun,
+  { kind, title }: { readonly kind: Milestone; readonly title: string },
+  look: typeof patient.awaitControlPlane,
+): Promise<StepOutcome> {
+  if (workflowInfo().parent === undefined) return look.executeWithOptions({ summary: title }, [run.input]);
+  await run.person(() => run.facts.reached.includes(kind));
+  return { attempts: 1, changed: 0, note: 'the deployment has seen it' };
+}
+
 /**
  * The machine checks what a machine can; then a person decides, or the inventory's rule. A denial and a deadline that
  * passes both end the join: the request is denied in the cluster and the token is taken back, so nothing stays open.
  */
-async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  return letIn(step, input, {
-    request: long.awaitCertificateRequest,
+async function approveCertificateRequest(run: JoinRun, title: string): Promise<StepOutcome> {
+  const { input } = run;
+  return resolveCertificateRequest(title, input, {
+    request: expectant.awaitCertificateRequest,
     memberNote: 'is a member already',
     ask: (request) => run.decision(request, input.approvalDeadlineSeconds),
-    arrival: long.awaitCertificate,
+    arrival: expectant.awaitCertificate,
   });
 }
 
@@ -66,9 +94,10 @@ async function approveCertificateRequest(run: JoinRun, step: Step, input: AddNod
  * The same gate for what the node shows to API servers. A person who approved the node in this run is not asked twice:
  * the request comes from that very node and has no other names than the cluster file's.
  */
-async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInput): Promise<StepOutcome> {
-  return letIn(step, input, {
-    request: long.awaitServingRequest,
+async function approveServingRequest(run: JoinRun, title: string): Promise<StepOutcome> {
+  const { input } = run;
+  return resolveCertificateRequest(title, input, {
+    request: expectant.awaitServingRequest,
     memberNote: 'has its certificate already',
     ask: (request) => {
       const approved = run.approvalOf(input.host);
@@ -82,26 +111,26 @@ async function approveServingRequest(run: JoinRun, step: Step, input: AddNodeInp
             ),
           );
     },
-    arrival: long.awaitServingCertificate,
+    arrival: expectant.awaitServingCertificate,
   });
 }
 
 interface Gate {
-  readonly request: typeof long.awaitCertificateRequest;
+  readonly request: typeof expectant.awaitCertificateRequest;
   /** What the record says of a node that needs no certificate. */
   readonly memberNote: string;
   /** Asks a person, unless one has answered already; undefined: nobody did within the deadline. */
   readonly ask: (request: CertificateRequest) => Promise<Decision | undefined>;
-  readonly arrival: typeof long.awaitCertificateRequest;
+  readonly arrival: typeof expectant.awaitCertificateRequest;
 }
 
 /**
  * Decides about a node's request, sees that it is signed as it was approved, and sees the certificate arrive. A kubelet
  * that restarts in between may ask again: that request is decided about too.
  */
-async function letIn(step: Step, input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
+async function resolveCertificateRequest(title: string, input: AddNodeInput, gate: Gate): Promise<StepOutcome> {
   const found = (wait: Gate['request']): ReturnType<Gate['request']> =>
-    wait.executeWithOptions({ summary: step.title }, [input, input.host]);
+    wait.executeWithOptions({ summary: title }, [input, input.host]);
   const first = await found(gate.request);
   if (first.state === 'member') return { attempts: first.attempts, changed: 0, note: gate.memberNote };
   let asked = first;
@@ -122,7 +151,7 @@ async function letIn(step: Step, input: AddNodeInput, gate: Gate): Promise<StepO
 /** Ends the join, loudly, when the certificate is another than the one that was approved. */
 async function requireAsApproved(input: AddNodeInput, request: CertificateRequest): Promise<void> {
   const { host } = input;
-  const { differences } = await long.checkIssuedCertificate.executeWithOptions(
+  const { differences } = await expectant.checkIssuedCertificate.executeWithOptions(
     { summary: `Hold the certificate of ${host} against what was approved` },
     [input, request],
   );

@@ -1,10 +1,10 @@
 import type { HostInspection } from '../cluster/preflight/refusals.js';
-import type { Step } from '../cluster/steps.js';
+import type { DestroyStep } from '../cluster/operations/destroy.js';
 import { brief, long } from './activities.js';
-import type { StepOutcome, StepRecord } from './dag.js';
+import type { StepRecord } from './engine/dag.js';
+import { Run, type Continued } from './engine/run.js';
 import type { DestroyInput } from './messages.js';
-import { Run, type Continued } from './run.js';
-import { performCommon } from './steps.js';
+import { admit, inspected } from './preparation.js';
 
 export interface DestroyResult {
   readonly steps: readonly StepRecord[];
@@ -30,37 +30,26 @@ interface Facts {
 }
 
 /** Brings every host of a spec back to what it was before its first deployment. */
-export async function destroy(continued: Continued<DestroyInput, Step, Facts>): Promise<DestroyResult> {
-  const run = new Run<DestroyInput, Step, Facts>('destroy', continued, {
+export async function destroy(continued: Continued<DestroyInput, DestroyStep, Facts>): Promise<DestroyResult> {
+  const run = new Run<DestroyInput, DestroyStep, Facts>('destroy', continued, {
     stamp: new Date().toISOString().replace(/[-:]|\.\d+/g, ''),
     inspections: [],
     hosts: [],
   });
   const { input, facts } = run;
 
-  const perform = async (step: Step): Promise<StepOutcome> => {
-    const { action } = step;
-    const options = { summary: step.title };
-    switch (action.kind) {
-      case 'preflight': {
-        const inspection = await brief.inspectForRemoval.executeWithOptions(options, [input, action.host]);
-        facts.inspections.push(inspection);
-        return { attempts: inspection.attempts, changed: 0, note: inspection.notes.join('; ') };
-      }
-      case 'remove': {
-        const choice = { deleteData: input.deleteData, stamp: facts.stamp };
-        const removed = await long.removeFromHost.executeWithOptions(options, [input, action.host, choice]);
-        facts.hosts.push({ host: action.host, changed: removed.changed, kept: removed.kept });
-        return removed;
-      }
-      case 'remove-kubeconfig':
-        return brief.removeKubeconfig.executeWithOptions(options, [input]);
-      default:
-        return performCommon(step, input, facts.inspections);
-    }
-  };
-
-  await run.perform(() => brief.planDestruction(input), perform);
+  await run.perform(() => brief.planDestruction(input), {
+    preflight: async ({ title, host }) =>
+      inspected(facts.inspections, await brief.inspectForRemoval.executeWithOptions({ summary: title }, [input, host])),
+    admit: () => Promise.resolve(admit(facts.inspections)),
+    remove: async ({ title, host }) => {
+      const choice = { deleteData: input.deleteData, stamp: facts.stamp };
+      const removed = await long.removeFromHost.executeWithOptions({ summary: title }, [input, host, choice]);
+      facts.hosts.push({ host, changed: removed.changed, kept: removed.kept });
+      return removed;
+    },
+    'remove-kubeconfig': ({ title }) => brief.removeKubeconfig.executeWithOptions({ summary: title }, [input]),
+  });
   const steps = run.steps();
   return { steps, changed: steps.reduce((sum, step) => sum + step.changed, 0), hosts: facts.hosts };
 }

@@ -1,9 +1,11 @@
 import { ApplicationFailure, setHandler } from '@temporalio/workflow';
 import { brief, long, patient } from './activities.js';
-import { FATAL, type DagStep, type StepOutcome, type StepRecord } from './dag.js';
-import { hostBackSignal, type DrillInput } from './messages.js';
 import type { LeaseHolders } from '../cluster/leases.js';
-import { Run, type Continued } from './run.js';
+import { drillSteps, type DrillStep } from '../cluster/operations/failover-drill.js';
+import { FATAL, type StepRecord } from './engine/dag.js';
+import type { Handlers } from './engine/handlers.js';
+import { Run, type Continued } from './engine/run.js';
+import { hostBackSignal, type DrillInput } from './messages.js';
 
 export interface DrillResult {
   readonly victim: string;
@@ -20,10 +22,10 @@ export interface DrillResult {
 interface Facts {
   /** A person says that the victim has its power again. */
   isBack: boolean;
-  victim: string;
+  victim?: string;
   before?: LeaseHolders;
   /** ISO 8601. */
-  poweredOffAt: string;
+  poweredOffAt?: string;
   watched?: Pick<DrillResult, 'after' | 'leaseMoveSeconds' | 'nodesNotReady'>;
 }
 
@@ -31,88 +33,68 @@ interface Facts {
  * Powers off the master that holds a lease, sees the lease move, and brings the master back (seed, "master故障").
  * Nothing starts unless the others keep their quorum without it, and the run does not end before all is as it was.
  */
-export async function failoverDrill(continued: Continued<DrillInput, DagStep, Facts>): Promise<DrillResult> {
-  const run = new Run<DrillInput, DagStep, Facts>('failover-drill', continued, {
+export async function failoverDrill(continued: Continued<DrillInput, DrillStep, Facts>): Promise<DrillResult> {
+  const run = new Run<DrillInput, DrillStep, Facts>('failover-drill', continued, {
     isBack: false,
-    victim: '',
-    poweredOffAt: '',
   });
   const { input, facts } = run;
   setHandler(hostBackSignal, (message) => {
     run.heard('host-back', message, (host) => {
-      if (host !== facts.victim || facts.poweredOffAt === '') return `no host ${host} was powered off by this run`;
+      if (host !== facts.victim || facts.poweredOffAt === undefined)
+        return `no host ${host} was powered off by this run`;
       facts.isBack = true;
       return undefined;
     });
   });
 
-  const perform = async (step: DagStep): Promise<StepOutcome> => {
-    const options = { summary: step.title };
-    const { victim } = facts;
-    switch (step.id) {
-      case 'healthy':
-        return brief.checkControlPlane.executeWithOptions(options, [input]);
-      case 'victim': {
-        const found = await brief.findVictim.executeWithOptions(options, [input, input.lease]);
-        facts.victim = found.victim;
-        facts.before = found.holders;
-        return found;
+  const handlers: Handlers<DrillStep> = {
+    healthy: ({ title }) => brief.checkControlPlane.executeWithOptions({ summary: title }, [input]),
+    victim: async ({ title }) => {
+      const found = await brief.findVictim.executeWithOptions({ summary: title }, [input, input.lease]);
+      facts.victim = found.victim;
+      facts.before = found.holders;
+      return found;
+    },
+    'power-off': () => {
+      const victim = known(facts.victim);
+      // Workflow time: it stays the same however often the activity is tried.
+      facts.poweredOffAt = new Date().toISOString();
+      return brief.powerOff.executeWithOptions({ summary: `Power ${victim} off` }, [input, victim]);
+    },
+    'lease-moves': async ({ title }) => {
+      const { attempts, ...seen } = await long.watchLeasesMove.executeWithOptions({ summary: title }, [
+        input,
+        known(facts.victim),
+        known(facts.before),
+        known(facts.poweredOffAt),
+      ]);
+      facts.watched = seen;
+      return { attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
+    },
+    reach: ({ title }) => long.checkReach.executeWithOptions({ summary: title }, [input, known(facts.victim)]),
+    'power-on': async () => {
+      const victim = known(facts.victim);
+      const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
+      if (!on.byCommand) {
+        run.waitFor(
+          `switch ${victim} on, then say so: start-workflow host-back ${victim} --cluster ${input.cluster} --reason ...`,
+        );
+        await run.person(() => facts.isBack);
+        run.waitFor(undefined);
       }
-      case 'power-off': {
-        // Workflow time: it stays the same however often the activity is tried.
-        facts.poweredOffAt = new Date().toISOString();
-        return brief.powerOff.executeWithOptions({ summary: `Power ${victim} off` }, [input, victim]);
-      }
-      case 'lease-moves': {
-        const { attempts, ...seen } = await long.watchLeasesMove.executeWithOptions(options, [
-          input,
-          victim,
-          known(facts.before),
-          facts.poweredOffAt,
-        ]);
-        facts.watched = seen;
-        return { attempts, changed: 0, note: `moved after ${seen.leaseMoveSeconds.toFixed(1)} s` };
-      }
-      case 'reach':
-        return long.checkReach.executeWithOptions(options, [input, victim]);
-      case 'power-on': {
-        const on = await brief.powerOn.executeWithOptions({ summary: `Power ${victim} on` }, [input, victim]);
-        if (!on.byCommand) {
-          run.waitFor(
-            `switch ${victim} on, then say so: start-workflow host-back ${victim} --cluster ${input.cluster} --reason ...`,
-          );
-          await run.person(() => facts.isBack);
-          run.waitFor(undefined);
-        }
-        return on;
-      }
-      default:
-        return patient.awaitRecovery.executeWithOptions({ summary: `See ${victim} back and all as before` }, [
-          input,
-          victim,
-        ]);
-    }
+      return on;
+    },
+    recovered: () => {
+      const victim = known(facts.victim);
+      return patient.awaitRecovery.executeWithOptions({ summary: `See ${victim} back and all as before` }, [
+        input,
+        victim,
+      ]);
+    },
   };
 
-  await run.perform(() => Promise.resolve(drillSteps()), perform);
-  return { victim: facts.victim, before: known(facts.before), ...known(facts.watched), steps: run.steps() };
-}
-
-function drillSteps(): DagStep[] {
-  const titles: [string, string][] = [
-    ['healthy', 'See every master, etcd member and node healthy'],
-    ['victim', 'Find who holds the lease'],
-    ['power-off', 'Power the holder off'],
-    ['lease-moves', 'See the leases move to another master'],
-    ['reach', 'See pods, Services and a webhook through the other API servers'],
-    ['power-on', 'Power the host on again'],
-    ['recovered', 'See the host back and all as before'],
-  ];
-  return titles.map(([id, title], index) => ({
-    id,
-    title,
-    needs: titles.slice(Math.max(0, index - 1), index).map(([previous]) => previous),
-  }));
+  await run.perform(() => Promise.resolve(drillSteps()), handlers);
+  return { victim: known(facts.victim), before: known(facts.before), ...known(facts.watched), steps: run.steps() };
 }
 
 /** A value that an earlier step has set; a person who skipped that step cannot have this one. */

@@ -1,9 +1,10 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { LeaseName } from '../cluster/leases.js';
+import type { Milestone } from '../cluster/operations/add-node.js';
 import type { SpecReference } from '../cluster/spec.js';
-import type { StepRecord } from './dag.js';
-import type { ApprovalState, Decision, DecisionReply } from './approvals.js';
-import type { HostBack, Intervention, Said, StepAnswer } from './steering.js';
+import type { StepRecord } from './engine/dag.js';
+import type { ApprovalState, Decision, DecisionReply } from './engine/approvals.js';
+import type { HostBack, Intervention, Said, StepAnswer } from './engine/steering.js';
 
 /** Names and payloads of everything that clients and workflows say to each other: the only file that both import. */
 
@@ -16,6 +17,8 @@ export interface DeployInput extends SpecReference {
 
 export interface AddNodeInput extends DeployInput {
   readonly host: string;
+  /** What the cluster has already of what a join waits for; a join by itself finds out. */
+  readonly reached?: readonly Milestone[];
 }
 
 export interface DrillInput extends SpecReference {
@@ -72,6 +75,9 @@ export const skipStepSignal = defineSignal<[StepAnswer]>('skip-step');
 export const abortSignal = defineSignal<[Said]>('abort');
 /** A person says that the host of a drill has its power back. */
 export const hostBackSignal = defineSignal<[HostBack]>('host-back');
+
+/** The deployment tells a join that the cluster has come so far. */
+export const reachedSignal = defineSignal<[Milestone]>('reached');
 
 /** A decision that was sent to a deployment as an update, on its way to the join that it is about. */
 export const passedDecisionSignal = defineSignal<[PassedDecision]>('passed-decision');

@@ -1,8 +1,9 @@
-import type { RotationStep } from '../cluster/rotation.js';
+import type { RotationStep } from '../cluster/operations/rotate-encryption-key.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { brief, long } from './activities.js';
-import type { StepOutcome, StepRecord } from './dag.js';
-import { Run, type Continued } from './run.js';
+import { applyComponent } from './components.js';
+import type { StepRecord } from './engine/dag.js';
+import { Run, type Continued } from './engine/run.js';
 
 export interface RotationResult {
   readonly steps: readonly StepRecord[];
@@ -14,17 +15,11 @@ export async function rotateEncryptionKey(
 ): Promise<RotationResult> {
   const run = new Run<SpecReference, RotationStep>('rotate-encryption-key', continued, {});
   const { input } = run;
-  const perform = ({ title, action }: RotationStep): Promise<StepOutcome> => {
-    const options = { summary: title };
-    switch (action.kind) {
-      case 'key':
-        return brief.advanceEncryptionKey.executeWithOptions(options, [input, action.phase]);
-      case 'api-server':
-        return long.rollApiServer.executeWithOptions(options, [input, action.host]);
-      case 'rewrite':
-        return long.rewriteSecrets.executeWithOptions(options, [input]);
-    }
-  };
-  await run.perform(() => brief.planRotation(input), perform);
+  await run.perform(() => brief.planRotation(input), {
+    key: ({ title, name }) => brief.advanceEncryptionKey.executeWithOptions({ summary: title }, [input, name]),
+    'api-server': ({ id, title, host }) =>
+      applyComponent({ id, title, host, name: 'kube-apiserver' }, input, run.inTurn),
+    rewrite: ({ title }) => long.rewriteSecrets.executeWithOptions({ summary: title }, [input]),
+  });
   return { steps: run.steps() };
 }

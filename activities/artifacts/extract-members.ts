@@ -5,7 +5,7 @@ import { extract } from 'tar-stream';
 import type { Artifact } from '../../cluster/artifacts.js';
 import { type ArtifactCache, type CachedFile, pinOf } from './artifact-cache.js';
 import { ArtifactError } from './artifact-error.js';
-import { SharedWork } from './shared-work.js';
+import { SharedWork } from '../shared-work.js';
 
 const extractions = new SharedWork<ReadonlyMap<string, CachedFile>>();
 

@@ -1,7 +1,7 @@
 import type { Artifact } from '../../cluster/artifacts.js';
 import { type ArtifactCache, type CachedFile, DigestMismatch, pinOf } from './artifact-cache.js';
 import { ArtifactError } from './artifact-error.js';
-import { SharedWork } from './shared-work.js';
+import { SharedWork } from '../shared-work.js';
 import { addressOf, type ArtifactSource, boundOf, openSource, STALL_TIMEOUT_MS, tooLarge } from './source.js';
 
 export interface FetchProgress {

@@ -6,10 +6,10 @@ import type { SpecReference } from '../../cluster/spec.js';
 import { hostsWithRole } from '../../cluster/topology.js';
 import { activity, NotYetError, PreconditionError } from '../activity.js';
 import type { ClusterContext } from '../cluster-context.js';
-import { requireApiServers, until } from '../control-plane.js';
+import { until } from '../control-plane.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { onEtcdHost, requireWholeEtcd } from '../etcd.js';
-import { applyHostState, planHostState } from '../host-state/apply-host-state.js';
+import { onEtcdHost } from '../etcd.js';
+import { planHostState } from '../host-state/apply-host-state.js';
 import { addRing, newestRing, newSecret, readRing } from './key-ring.js';
 
 /** Secrets on their way at once. */
@@ -47,24 +47,6 @@ export function rotationActivities({ contexts, log }: ActivityDependencies) {
       return { changed: 1, note: `${ring[0].name} encrypts, ${ring.length} key(s) decrypt` };
     }),
 
-    /** Brings one API server to its desired state while all the others are well. */
-    rollApiServer: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
-      const context = await contexts.get(reference);
-      const facts = await context.facts(name, signal);
-      const state = context.desiredState('kube-apiserver', name, facts);
-      const options = { content: context.resolver, signal, onProgress: progress };
-      const planned = await planHostState(context.host(name), state, options);
-      if (planned.length === 0) return { changed: 0, note: 'nothing to change' };
-      await until(() => requireOthers(context, name, signal), { ...HEALTH, signal });
-      const packages = await context.packages(state.packages, facts, signal);
-      const { changes } = await applyHostState(context.host(name), state, {
-        ...options,
-        packages,
-        journal: context.journal,
-      });
-      return { changed: changes.length, note: `${changes.length} changed` };
-    }),
-
     /** Writes every Secret as it is, which the API server encrypts with its first key. */
     rewriteSecrets: activity(log, async ({ signal, progress }, reference: SpecReference) => {
       const context = await contexts.get(reference);
@@ -88,15 +70,6 @@ export function rotationActivities({ contexts, log }: ActivityDependencies) {
       return { changed: written, note: `${written} Secrets written anew` };
     }),
   };
-}
-
-/** Contract 7: before a control-plane member is touched, the others are healthy. */
-async function requireOthers(context: ClusterContext, name: string, signal: AbortSignal): Promise<void> {
-  await requireWholeEtcd(context, signal);
-  await requireApiServers(
-    context,
-    hostsWithRole(context.spec, 'control-plane').filter((master) => master.name !== name),
-  );
 }
 
 /** Throws unless every API server has started with the newest ring. */

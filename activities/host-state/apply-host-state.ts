@@ -34,7 +34,7 @@ export async function applyHostState(
   const observed = await observeHost(host, state, files, options.signal);
   const changes = diffHostState(state, resolved(files), observed);
   if (changes.length > 0) {
-    options.onChanges?.(changes);
+    await options.beforeChanges?.(changes);
     await applyChanges(host, state, files, observed, changes, options);
     const left = diffHostState(state, resolved(files), await observeHost(host, state, files, options.signal));
     if (left.length > 0) throw notConverged(host, left);

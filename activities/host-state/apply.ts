@@ -14,8 +14,8 @@ export interface ApplyOptions extends TransferOptions {
   readonly content: ContentResolver;
   readonly packages: PackageSource;
   readonly journal: UndoJournal;
-  /** Told what is going to be changed, before anything is. */
-  readonly onChanges?: (changes: readonly Change[]) => void;
+  /** Told what is going to be changed, before anything is; what it throws keeps everything as it is. */
+  readonly beforeChanges?: (changes: readonly Change[]) => Promise<void>;
 }
 
 /** Directories and accounts. */

@@ -9,6 +9,7 @@ import {
   type RequestContext,
 } from '@kubernetes/client-node';
 import { FIELD_MANAGER, type Manifest } from '../../cluster/addons/manifest.js';
+import { SharedWork } from '../shared-work.js';
 import { isNotFound, KubernetesError, statusOf, toKubernetesError } from './kubernetes-error.js';
 import { objects } from './objects.js';
 
@@ -48,6 +49,8 @@ export interface ApiServer {
  */
 export class KubernetesApi {
   private configs = new Map<string, KubeConfig>();
+  /** On their way. */
+  private readonly tables = new SharedWork<readonly Partial<Record<string, string>>[]>();
 
   constructor(private servers: readonly ApiServer[]) {}
 
@@ -152,15 +155,25 @@ export class KubernetesApi {
 
   /**
    * What the API server says of each object of a kind, as `kubectl get` shows it: texts by the name of their column.
-   * However large whoever made an object has made it, a row is small.
+   * However large whoever made an object has made it, a row is small; however many ask at once, the server is asked once.
    *
    * @throws KubernetesError when there are more than {@link TABLE_ROWS}
    */
-  async table(
+  table(
     group: string,
     version: string,
     plural: string,
     { fieldSelector }: { readonly fieldSelector: string },
+  ): Promise<readonly Partial<Record<string, string>>[]> {
+    const key = [group, version, plural, fieldSelector].join(' ');
+    return this.tables.join(key, undefined, () => this.readTable(group, version, plural, fieldSelector));
+  }
+
+  private async readTable(
+    group: string,
+    version: string,
+    plural: string,
+    fieldSelector: string,
   ): Promise<Partial<Record<string, string>>[]> {
     const rows: Partial<Record<string, string>>[] = [];
     let from: string | undefined;

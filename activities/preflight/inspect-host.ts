@@ -3,7 +3,7 @@ import { nodeChoices, proxyMode } from '../../cluster/components/kube-proxy.js';
 import { factsScript, parseFacts, type HostFacts } from '../../cluster/facts.js';
 import { judgePreflight } from '../../cluster/preflight/judge.js';
 import { callers, judgeCaller, targets } from '../../cluster/preflight/network.js';
-import { askedUnits } from '../../cluster/preflight/others.js';
+import { askedUnits, KUBELET } from '../../cluster/preflight/others.js';
 import type { HostInspection } from '../../cluster/preflight/refusals.js';
 import { Report } from '../../cluster/preflight/report.js';
 import type { ClusterSpec, Host } from '../../cluster/spec.js';
@@ -62,6 +62,7 @@ export async function inspectForDeployment(
     host: name,
     problems,
     notes: [...nodeChoices(spec, host, facts), ...timeNotes(spec, facts), ...judgement.notes],
+    member: report.made('unit', KUBELET) && report.unit(KUBELET, 'ActiveState') === 'active',
     // The host read its clock at some moment between the question and the answer.
     clockOffsetMs: clockMs - Math.min(Math.max(clockMs, asked), answered),
     ...(machineId === '' ? {} : { machineId }),

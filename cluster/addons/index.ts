@@ -1,13 +1,14 @@
 import type { Description } from '../artifacts.js';
-import type { ManifestSet } from '../steps.js';
 import { bootstrapRbac } from './bootstrap-rbac.js';
 import { coredns } from './coredns.js';
 import { flannel } from './flannel.js';
 import type { Manifest } from './manifest.js';
 import { metricsServer } from './metrics-server.js';
 
-/** Every set that deploy-ha applies. */
-export const manifestSets: readonly ManifestSet[] = ['bootstrap-rbac', 'flannel', 'coredns', 'metrics-server'];
+/** Every set of objects that deploy-ha applies. */
+export const manifestSets = ['bootstrap-rbac', 'flannel', 'coredns', 'metrics-server'] as const;
+
+export type ManifestSet = (typeof manifestSets)[number];
 
 /** Label that says which set an object belongs to, so that what a newer set has no more can be told. */
 export const SET_LABEL = 'ha-kubernetes/set';

@@ -23,71 +23,91 @@ export interface ComponentContext {
   readonly facts: HostFacts;
 }
 
-/** Each component's desired state; `-binaries` and `-images` are apart so that they can travel early. */
+/** What the rest of the program must know of a component; everything else is in its desired state. */
+interface ComponentDescriptor {
+  /** Whether a host has it. */
+  readonly on: (host: Pick<Host, 'roles'>, spec: ClusterSpec) => boolean;
+  readonly state: (context: ComponentContext) => HostState;
+  /**
+   * `one at a time`: it is a member of a group that the cluster lives by, and is not restarted while another one is
+   * unwell, or being restarted (docs/architecture.md, contract 7).
+   */
+  readonly rollout?: 'one at a time';
+}
+
+const ofRole =
+  (role: Role): ComponentDescriptor['on'] =>
+  ({ roles }) =>
+    roles.includes(role);
+
+/** All components, in the order in which they start; `-binaries` and `-images` are apart so that they travel early. */
 const components = {
-  host: (context: ComponentContext) => ({
-    ...hostState(context.spec, context.host, context.facts),
-    // All at once, in one order: components that start side by side would be given other numbers on each host.
-    accounts: accountsOf(context),
-  }),
-  'etcd-binaries': ({ lock }: ComponentContext) => etcdBinaries(versionOf(lock, 'etcd')),
-  etcd: ({ spec, host }: ComponentContext) => etcdState(spec, host),
-  'kube-apiserver-binaries': () => kubeApiserverBinaries(),
-  'control-plane-binaries': () => controlPlaneBinaries(),
-  'kube-apiserver': ({ spec, host }: ComponentContext) => kubeApiserverState(spec, host),
-  'kube-controller-manager': ({ spec, host }: ComponentContext) => kubeControllerManagerState(spec, host),
-  'kube-scheduler': ({ spec, host }: ComponentContext) => kubeSchedulerState(spec, host),
-  'konnectivity-server': ({ spec, host }: ComponentContext) => konnectivityServerState(spec, host),
-  'container-runtime-binaries': () => containerRuntimeBinaries(),
-  'container-runtime': ({ spec, lock }: ComponentContext) => containerRuntimeState(spec, lock),
-  'node-binaries': () => nodeBinaries(),
-  'node-images': ({ lock }: ComponentContext) => nodeImages(lock.images),
-  'addon-images': ({ lock }: ComponentContext) => addonImages(lock.images),
-  'api-endpoint': ({ spec }: ComponentContext) => apiEndpointState(spec),
-  kubelet: ({ spec, host, facts }: ComponentContext) => kubeletState(spec, host, facts),
-  'kube-proxy': ({ spec, host, facts }: ComponentContext) => kubeProxyState(spec, host, facts),
-  'konnectivity-agent': ({ host }: ComponentContext) => konnectivityAgentState(host),
-} satisfies Record<string, (context: ComponentContext) => HostState>;
+  host: {
+    on: () => true,
+    state: (context) => ({
+      ...hostState(context.spec, context.host, context.facts),
+      // All at once, in one order: components that start side by side would be given other numbers on each host.
+      accounts: accountsOf(context),
+    }),
+  },
+  'etcd-binaries': { on: ofRole('etcd'), state: ({ lock }) => etcdBinaries(versionOf(lock, 'etcd')) },
+  etcd: { on: ofRole('etcd'), state: ({ spec, host }) => etcdState(spec, host), rollout: 'one at a time' },
+  'kube-apiserver-binaries': { on: ofRole('control-plane'), state: () => kubeApiserverBinaries() },
+  'control-plane-binaries': { on: ofRole('control-plane'), state: () => controlPlaneBinaries() },
+  'kube-apiserver': {
+    on: ofRole('control-plane'),
+    state: ({ spec, host }) => kubeApiserverState(spec, host),
+    rollout: 'one at a time',
+  },
+  'kube-controller-manager': {
+    on: ofRole('control-plane'),
+    state: ({ spec, host }) => kubeControllerManagerState(spec, host),
+    rollout: 'one at a time',
+  },
+  'kube-scheduler': {
+    on: ofRole('control-plane'),
+    state: ({ spec, host }) => kubeSchedulerState(spec, host),
+    rollout: 'one at a time',
+  },
+  'konnectivity-server': {
+    on: usesKonnectivity,
+    state: ({ spec, host }) => konnectivityServerState(spec, host),
+    rollout: 'one at a time',
+  },
+  'container-runtime-binaries': { on: ofRole('node'), state: () => containerRuntimeBinaries() },
+  'container-runtime': { on: ofRole('node'), state: ({ spec, lock }) => containerRuntimeState(spec, lock) },
+  'node-binaries': { on: ofRole('node'), state: () => nodeBinaries() },
+  'node-images': { on: ofRole('node'), state: ({ lock }) => nodeImages(lock.images) },
+  'addon-images': { on: ofRole('node'), state: ({ lock }) => addonImages(lock.images) },
+  'api-endpoint': { on: ofRole('node'), state: ({ spec }) => apiEndpointState(spec) },
+  kubelet: { on: ofRole('node'), state: ({ spec, host, facts }) => kubeletState(spec, host, facts) },
+  'kube-proxy': { on: ofRole('node'), state: ({ spec, host, facts }) => kubeProxyState(spec, host, facts) },
+  'konnectivity-agent': {
+    on: (host, spec) => hasKonnectivityAgent(spec, host),
+    state: ({ host }) => konnectivityAgentState(host),
+  },
+} satisfies Record<string, ComponentDescriptor>;
 
 export type Component = keyof typeof components;
+
+const descriptors: Readonly<Record<Component, ComponentDescriptor>> = components;
 
 /** All of them, in the order in which they start. */
 export const allComponents = Object.keys(components) as readonly Component[];
 
 /** What `component` wants on the host of the context. */
 export function componentState(component: Component, context: ComponentContext): HostState {
-  return components[component](context);
+  return components[component].state(context);
 }
-
-const componentsByRole: Readonly<Record<Role, readonly Component[]>> = {
-  etcd: ['etcd-binaries', 'etcd'],
-  'control-plane': [
-    'kube-apiserver-binaries',
-    'control-plane-binaries',
-    'kube-apiserver',
-    'kube-controller-manager',
-    'kube-scheduler',
-  ],
-  node: [
-    'container-runtime-binaries',
-    'container-runtime',
-    'node-binaries',
-    'node-images',
-    'addon-images',
-    'api-endpoint',
-    'kubelet',
-    'kube-proxy',
-  ],
-};
 
 /** Every component that the host's roles bring. */
 export function componentsOf(spec: ClusterSpec, host: Pick<Host, 'roles'>): Component[] {
-  return [
-    'host',
-    ...host.roles.flatMap((role) => componentsByRole[role]),
-    ...(usesKonnectivity(host) ? ['konnectivity-server' as const] : []),
-    ...(hasKonnectivityAgent(spec, host) ? ['konnectivity-agent' as const] : []),
-  ];
+  return allComponents.filter((component) => descriptors[component].on(host, spec));
+}
+
+/** Whether a member of this kind is restarted only while all others are well. */
+export function isRolled(component: Component): boolean {
+  return descriptors[component].rollout === 'one at a time';
 }
 
 function accountsOf(context: ComponentContext): HostState['accounts'] {

@@ -3,7 +3,7 @@ import type { ClusterSpec, Host } from '../spec.js';
 import type { Findings, Report } from './report.js';
 
 const CONTAINERD = 'containerd.service';
-const KUBELET = 'kubelet.service';
+export const KUBELET = 'kubelet.service';
 /** Services of others that cannot live beside what a node gets. */
 const rivals = {
   docker: 'docker.service',

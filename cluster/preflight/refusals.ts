@@ -5,6 +5,8 @@ export interface HostInspection {
   readonly problems: readonly string[];
   /** What was decided by what was found, e.g. the proxy mode. */
   readonly notes: readonly string[];
+  /** Whether it is a node of a cluster already: a kubelet runs there. */
+  readonly member?: boolean;
   /** The host's clock less the worker's, in milliseconds; absent when the host could not be reached. */
   readonly clockOffsetMs?: number;
   /** machine-id(5); absent when the host could not be reached or has none. */

@@ -12,7 +12,7 @@ import {
 } from '../../cluster/benchmark.js';
 import { componentsOf, componentState } from '../../cluster/components/index.js';
 import { artifactLockSchema } from '../../cluster/artifacts.js';
-import { deploySteps } from '../../cluster/steps.js';
+import { deploySteps } from '../../cluster/operations/deploy-ha.js';
 import { requireSupport } from '../../cluster/versions.js';
 import { seedDocument, specOf } from './documents.js';
 
@@ -81,8 +81,8 @@ test('a report is read for what it found, and nothing of command lines is kept',
 });
 
 test('hosts are audited at the end of a deployment whose lock file has kube-bench, and else not', () => {
-  assert.ok(!deploySteps(spec).some(({ action }) => action.kind === 'audit'));
-  const audits = deploySteps(spec, { audit: true }).filter(({ action }) => action.kind === 'audit');
+  assert.ok(!deploySteps(spec).some(({ kind }) => kind === 'audit'));
+  const audits = deploySteps(spec, { audit: true }).filter(({ kind }) => kind === 'audit');
   assert.deepEqual(
     audits.map(({ id, needs }) => [id, needs]),
     spec.hosts.map(({ name }) => [`audit:${name}`, ['verify']]),

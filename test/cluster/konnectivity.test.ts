@@ -5,7 +5,8 @@ import { componentsOf, componentState, type Component } from '../../cluster/comp
 import type { HostState } from '../../cluster/desired-state.js';
 import { certificatePlan } from '../../cluster/pki.js';
 import type { ClusterSpec, Role } from '../../cluster/spec.js';
-import { addNodeSteps, deploySteps } from '../../cluster/steps.js';
+import { addNodeSteps } from '../../cluster/operations/add-node.js';
+import { deploySteps } from '../../cluster/operations/deploy-ha.js';
 import { hostByName, isTainted } from '../../cluster/topology.js';
 import { debianFacts, seedDocument, specOf } from './documents.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encryptedPrefix, firstRing, nextRing, phaseOf, type KeyRing } from '../../cluster/encryption.js';
-import { rotationSteps } from '../../cluster/rotation.js';
+import { rotationSteps } from '../../cluster/operations/rotate-encryption-key.js';
 import { seedDocument, specOf } from '../cluster/documents.js';
 
 /** The rings of two rotations, one after the other. */

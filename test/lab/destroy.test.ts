@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newestVersion } from '../../lab/mirror/plans/index.js';
 import { LabRun, succeeded } from './harness.js';
-import type { StepRecord } from '../../workflows/dag.js';
+import type { StepRecord } from '../../workflows/engine/dag.js';
 import { booted, differences, look, type Look } from './host-snapshot.js';
 
 /** The way back on real hosts: what a host is after a destroy is what it was before the deployment. */

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { seedVersion } from '../../lab/mirror/plans/index.js';
-import type { StepRecord } from '../../workflows/dag.js';
+import type { StepRecord } from '../../workflows/engine/dag.js';
 import { listen } from '../support/loopback.js';
 import { lab, LabRun, mirrorOf, must, type Outcome, succeeded } from './harness.js';
 

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { parse } from 'yaml';
 import type { ClusterSpec } from '../../cluster/spec.js';
 import { validateSpec } from '../../cluster/spec/validate.js';
-import type { Decision } from '../../workflows/approvals.js';
+import type { Decision } from '../../workflows/engine/approvals.js';
 import {
   abortSignal,
   approveCsrSignal,

@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
-import type { Decision } from '../../workflows/approvals.js';
+import type { Decision } from '../../workflows/engine/approvals.js';
 import { approveCsrSignal, decideCsrUpdate, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
 import { ada, mockActivities, requestOf } from './mock-activities.js';
 import { failureOf, openStage, type Play } from './stage.js';

@@ -10,7 +10,7 @@ import {
   withdraw,
   type ApprovalState,
   type Decision,
-} from '../../workflows/approvals.js';
+} from '../../workflows/engine/approvals.js';
 import { requestOf } from './mock-activities.js';
 
 const at = '2026-01-01T00:00:00.000Z';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HostAudit } from '../../cluster/benchmark.js';
-import { deploySteps } from '../../cluster/steps.js';
+import { deploySteps } from '../../cluster/operations/deploy-ha.js';
 import { mockActivities, smallSpec } from './mock-activities.js';
 import { openStage } from './stage.js';
 

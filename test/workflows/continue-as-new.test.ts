@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
-import { deploySteps } from '../../cluster/steps.js';
+import { deploySteps } from '../../cluster/operations/deploy-ha.js';
 import { wholeStatus } from '../../client/run-status.js';
-import type { Decision } from '../../workflows/approvals.js';
+import type { Decision } from '../../workflows/engine/approvals.js';
 import {
   abortSignal,
   approveCsrSignal,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Decision } from '../../workflows/approvals.js';
+import type { Decision } from '../../workflows/engine/approvals.js';
 import { approveCsrSignal, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
 import { ada, mockActivities, plainStep, requestOf } from './mock-activities.js';
 import { failureOf, openStage } from './stage.js';

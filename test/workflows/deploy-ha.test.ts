@@ -4,7 +4,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import type { Activities } from '../../activities/index.js';
-import { deploySteps, type Step } from '../../cluster/steps.js';
+import { deploySteps, type DeployStep } from '../../cluster/operations/deploy-ha.js';
 import { abortSignal, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
 import { ada, mockActivities, plainStep, smallSpec, untilCancelled } from './mock-activities.js';
 import { eventually, failureOf, openStage } from './stage.js';
@@ -16,7 +16,7 @@ const broken = (message: string): ApplicationFailure => ApplicationFailure.nonRe
 
 /** A deployment of these steps alone, each done by `apply`, which is told the step's id. */
 function planned(
-  steps: Step[],
+  steps: DeployStep[],
   apply: (id: string) => Promise<typeof applied> = () => Promise.resolve(applied),
 ): Partial<Activities> {
   return {
@@ -190,7 +190,6 @@ test("a held step of a node's join is answered through the deployment, whatever 
       let made = 0;
       return () => ((made += 1) === 1 || mended ? Promise.resolve(applied) : Promise.reject(broken('no authority')));
     })(),
-    awaitControlPlane: () => (mended ? Promise.resolve(applied) : Promise.reject(broken('forbidden'))),
   });
   await stage().play('deployHa', mock, async ({ handle, child, step }) => {
     await step('certificates:node01', 'held', child('node01'));
@@ -212,16 +211,16 @@ test('an abort ends the run as Aborted, after what ran has cleaned up, in the jo
   };
   const mock = mockActivities({
     checkEtcd: () => cleaningUp('etcd'),
-    awaitControlPlane: () => cleaningUp('join'),
+    applyComponent: (_reference, host) => (host === 'node01' ? cleaningUp('join') : Promise.resolve(applied)),
   });
   await stage().play('deployHa', mock, async ({ handle, child, step }) => {
     await step('etcd-health', 'running');
-    await step('control-plane:node01', 'running', child('node01'));
-    await eventually(() => mock.callsOf('awaitControlPlane').length > 0, 'the join waits');
+    await step('host:node01', 'running', child('node01'));
+    await eventually(() => mock.callsOf('applyComponent').some(([, host]) => host === 'node01'), 'the join works');
     await handle.signal(abortSignal, { ...ada, why: 'wrong hosts' });
     const failure = await failureOf(handle.result());
     assert.deepEqual([failure.type, failure.message], ['Aborted', 'aborted: wrong hosts (by ada)']);
-    assert.deepEqual(cleaned.sort(), ['etcd', 'join']);
+    assert.deepEqual([...new Set(cleaned)].sort(), ['etcd', 'join']);
     assert.equal((await child('node01').describe()).status.name, 'CANCELLED');
   });
 });
@@ -289,7 +288,7 @@ test('the join of a node that somebody cancels or terminates is held, and a retr
   });
 });
 
-const invalid: [string, Step[], RegExp][] = [
+const invalid: [string, DeployStep[], RegExp][] = [
   ['a need that does not exist', [plainStep('a', 'b')], /step a needs b, which does not exist/],
   ['two steps of one id', [plainStep('a'), plainStep('a')], /there are two steps a/],
   ['a step that waits for itself', [plainStep('a', 'a')], /steps wait for each other: a$/],

@@ -4,7 +4,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
 import { wholeStatus } from '../../client/run-status.js';
-import type { Decision } from '../../workflows/approvals.js';
+import type { Decision } from '../../workflows/engine/approvals.js';
 import { abortSignal, approveCsrSignal, decideCsrUpdate, skipStepSignal } from '../../workflows/messages.js';
 import { ada, mockActivities, requestOf, untilCancelled, type Mock } from './mock-activities.js';
 import { eventually, openStage } from './stage.js';

@@ -2,9 +2,11 @@ import { heartbeat, sleep } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
 import { validateSpec } from '../../cluster/spec/validate.js';
-import { destroySteps } from '../../cluster/destroy-steps.js';
-import { rotationSteps } from '../../cluster/rotation.js';
-import { addNodeSteps, deploySteps, type Step } from '../../cluster/steps.js';
+import { destroySteps } from '../../cluster/operations/destroy.js';
+import type { ComponentStep } from '../../cluster/operations/preparation.js';
+import { rotationSteps } from '../../cluster/operations/rotate-encryption-key.js';
+import { addNodeSteps } from '../../cluster/operations/add-node.js';
+import { deploySteps } from '../../cluster/operations/deploy-ha.js';
 import { hostByName } from '../../cluster/topology.js';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
 
@@ -21,8 +23,8 @@ function specOf(hosts: unknown): ClusterSpec {
 }
 
 /** A step that applies to the host of its own name, so that a mocked `applyComponent` knows it by its host. */
-export function plainStep(id: string, ...needs: string[]): Step {
-  return { id, title: `Do ${id}`, host: id, needs, action: { kind: 'component', component: 'host', host: id } };
+export function plainStep(id: string, ...needs: string[]): ComponentStep {
+  return { kind: 'component', name: 'host', host: id, id, title: `Do ${id}`, needs };
 }
 
 /** Who tells a run something in a test, and why. */
@@ -113,7 +115,6 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
     powerOn: () => Promise.resolve({ ...changing, byCommand: true }),
     planRotation: () => Promise.resolve(rotationSteps(spec)),
     advanceEncryptionKey: () => Promise.resolve(changing),
-    rollApiServer: () => Promise.resolve(changing),
     rewriteSecrets: () => Promise.resolve(changing),
     auditHost: (_reference, host) =>
       Promise.resolve({ host, benchmark: 'cis-1.12', passed: 60, failed: [], warned: [], attempts: 1 }),

@@ -18,12 +18,12 @@ test('a rotation goes through its phases, each on every API server before the ne
     [
       ['planRotation'],
       ['advanceEncryptionKey', 'introduced'],
-      ['rollApiServer', 'master01'],
+      ['applyComponent', 'master01', 'kube-apiserver', 'any time'],
       ['advanceEncryptionKey', 'promoted'],
-      ['rollApiServer', 'master01'],
+      ['applyComponent', 'master01', 'kube-apiserver', 'any time'],
       ['rewriteSecrets'],
       ['advanceEncryptionKey', 'settled'],
-      ['rollApiServer', 'master01'],
+      ['applyComponent', 'master01', 'kube-apiserver', 'any time'],
     ],
   );
 });

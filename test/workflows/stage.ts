@@ -13,7 +13,7 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import type { StepRecord } from '../../workflows/dag.js';
+import type { StepRecord } from '../../workflows/engine/dag.js';
 import type * as workflows from '../../workflows/index.js';
 import { clusterWorkflowId, nodeWorkflowId, statusQuery, type RunStatus } from '../../workflows/messages.js';
 import { startTemporalServer, type ServerKind } from '../support/temporal-server.js';
@@ -45,6 +45,7 @@ export interface Stage {
     mock: Mock,
     body: (play: Play<Workflow>) => Promise<Result>,
     input?: object,
+    options?: { readonly slots?: number },
   ): Promise<Result>;
 }
 
@@ -86,13 +87,14 @@ export function bundleWorkflows(workflowsPath: string): Promise<WorkflowBundleWi
 }
 
 function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap): Stage['play'] {
-  return async (workflow, mock, body, input = {}) => {
+  return async (workflow, mock, body, input = {}, { slots = 50 } = {}) => {
     const cluster = `test-${randomUUID().slice(0, 8)}`;
     const worker = await Worker.create({
       connection: env.nativeConnection,
       taskQueue: cluster,
       workflowBundle: bundle,
       activities: mock.activities,
+      maxConcurrentActivityTaskExecutions: slots,
       // Cancellation comes with the answer to a heartbeat.
       maxHeartbeatThrottleInterval: '50ms',
       defaultHeartbeatThrottleInterval: '50ms',

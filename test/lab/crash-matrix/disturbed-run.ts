@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { StepRecord } from '../../../workflows/dag.js';
+import type { StepRecord } from '../../../workflows/engine/dag.js';
 import type { deployHa } from '../../../workflows/index.js';
 import { clusterWorkflowId } from '../../../workflows/messages.js';
 import { must, type Client, type LabRun, type LogLine } from '../harness.js';

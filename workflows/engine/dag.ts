@@ -6,7 +6,7 @@ import {
   condition,
   log,
 } from '@temporalio/workflow';
-import { bounded } from '../cluster/bounded.js';
+import { bounded } from '../../cluster/bounded.js';
 
 /** Longest reason for which a step is held, in characters. */
 const PROBLEM = 1_000;
@@ -65,6 +65,14 @@ export interface DagOptions<Step extends DagStep> {
   readonly pauseWanted: () => boolean;
   /** Whether the step may wait for what others of the plan bring about, beyond its needs: they go on while it runs. */
   readonly reliesOnOthers: (step: Step) => boolean;
+  /** How many steps like this one may run at once, and what they are called; undefined: as many as there are. */
+  readonly window: (step: Step) => Window | undefined;
+}
+
+/** A bound for steps of one group. */
+export interface Window {
+  readonly group: string;
+  readonly size: number;
 }
 
 /**
@@ -77,6 +85,8 @@ export class Dag<Step extends DagStep> {
   private readonly records: Map<string, StepRecord>;
   private readonly answers = new Map<string, 'retry' | 'skip'>();
   private abortReason: string | undefined;
+  /** Steps that have begun and are not over, by the group of their window. */
+  private readonly begun = new Map<string, Set<string>>();
 
   /** @param perform - does one step; throws when it will not go through */
   constructor(
@@ -146,11 +156,14 @@ export class Dag<Step extends DagStep> {
   private async runStep(step: Step): Promise<void> {
     if (this.isOver(step.id)) return;
     if (this.record(step.id).state === 'held') {
+      this.take(step, this.options.window(step));
       if ((await this.answerTo(step)) !== 'retry') return;
     } else {
-      await condition(() => this.pausing || step.needs.every((id) => this.isOver(id)));
+      // Several may see their turn at once; the first one to go on takes it.
+      while (!this.pausing && !this.mayStart(step)) await condition(() => this.pausing || this.mayStart(step));
       if (this.pausing) return;
     }
+    this.take(step, this.options.window(step));
     this.update(step.id, { state: 'running', start: this.record(step.id).start ?? now() });
     for (;;) {
       try {
@@ -205,7 +218,20 @@ export class Dag<Step extends DagStep> {
     });
   }
 
-  private isOver(id: string): boolean {
+  private mayStart(step: Step): boolean {
+    if (!step.needs.every((id) => this.isOver(id))) return false;
+    const window = this.options.window(step);
+    return window === undefined || (this.begun.get(window.group)?.size ?? 0) < window.size;
+  }
+
+  /** A step that is held keeps its place: what went wrong with it may go wrong with the next. */
+  private take({ id }: Step, window: Window | undefined): void {
+    if (window === undefined) return;
+    this.begun.set(window.group, (this.begun.get(window.group) ?? new Set()).add(id));
+  }
+
+  /** Whether a step is done or skipped. */
+  isOver(id: string): boolean {
     const { state } = this.record(id);
     return state === 'done' || state === 'skipped';
   }
@@ -221,6 +247,8 @@ export class Dag<Step extends DagStep> {
     // In the worker's log, so that what happens on hosts can be put beside what runs; silent while replaying.
     log.info(`step ${id} is ${record.state}`, { step: id, state: record.state });
     this.records.set(id, record.state === 'held' ? record : withoutProblem(record));
+    if (record.state !== 'running' && record.state !== 'held')
+      for (const steps of this.begun.values()) steps.delete(id);
     this.options.changed();
   }
 }

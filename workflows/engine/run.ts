@@ -9,12 +9,14 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { CertificateRequest } from '../cluster/certificate-request.js';
-import type { SpecReference } from '../cluster/spec.js';
+import type { CertificateRequest } from '../../cluster/certificate-request.js';
+import type { AnyStep } from '../../cluster/operations/step.js';
+import type { SpecReference } from '../../cluster/spec.js';
 import { ask, decide, decisionOf, KEPT, noApprovals, refuse, withdraw } from './approvals.js';
 import type { ApprovalState, DecisionReply, RecordedDecision } from './approvals.js';
-import { Dag, FATAL, Interrupted, type DagStep, type Planned, type StepOutcome, type StepRecord } from './dag.js';
+import { Dag, FATAL, Interrupted, type DagOptions, type Planned, type StepRecord } from './dag.js';
 import { details } from './details.js';
+import { performer, type Handlers } from './handlers.js';
 import {
   abortSignal,
   approveCsrSignal,
@@ -30,11 +32,12 @@ import {
   type Operation,
   type PassedDecision,
   type RunStatus,
-} from './messages.js';
+} from '../messages.js';
 import { readSteering, type Intervention, type Said, type SteeringKind } from './steering.js';
+import { Turns } from './turns.js';
 
 /** What a run hands to the one that continues it, in the place of its history. Part of an input: it must be JSON. */
-export interface Carried<Step extends DagStep, Facts> {
+export interface Carried<Step extends AnyStep, Facts> {
   readonly steps: readonly Planned<Step>[];
   readonly facts: Facts;
   readonly approvals: ApprovalState;
@@ -43,18 +46,20 @@ export interface Carried<Step extends DagStep, Facts> {
   readonly childSteps: readonly StepRecord[];
   readonly children: readonly Child[];
   readonly interventions: readonly Intervention[];
+  /** The step that has the turn to disturb the control plane. */
+  readonly turn?: string;
   readonly abort?: string;
 }
 
 /** The input of a workflow that continues itself as new. */
-export type Continued<Input, Step extends DagStep, Facts> = Input & { readonly carried?: Carried<Step, Facts> };
+export type Continued<Input, Step extends AnyStep, Facts> = Input & { readonly carried?: Carried<Step, Facts> };
 
 /**
  * What every workflow of a cluster has in common: it answers `status`, takes decisions, passes on what is meant for a
  * workflow that it started, and continues as new before its history is too long for Temporal. Made first thing in a
  * workflow, so that no message comes before its handler.
  */
-export class Run<Input extends SpecReference, Step extends DagStep, Facts extends object = object> {
+export class Run<Input extends SpecReference, Step extends AnyStep, Facts extends object = object> {
   /** The input, without what is carried: what activities and children are given. */
   readonly input: Input;
   /** What the workflow itself has to remember; changed in place. */
@@ -62,6 +67,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
   private readonly carried: Carried<Step, Facts> | undefined;
   private approvals: ApprovalState;
   private dag: Dag<Step> | undefined;
+  private readonly turns: Turns;
   private readonly children: Map<string, Child>;
   /** Answers of children by the reference of the question; undefined while one is awaited. */
   private readonly replies = new Map<string, DecisionReply | undefined>();
@@ -94,6 +100,11 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     this.children = new Map(carried?.children.map((child) => [child.host, child]));
     this.interventions = carried?.interventions ?? [];
     this.earlyAbort = carried?.abort;
+    this.turns = new Turns(
+      carried?.turn,
+      (id) => this.dag?.isOver(id) === true,
+      () => this.dag?.pausing === true,
+    );
     setHandler(statusQuery, () => this.status(), {
       description: 'Steps, held steps and requests that wait for a decision',
     });
@@ -124,21 +135,22 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
 
   /**
    * Runs the DAG; throws as {@link Dag.run} does. When Temporal suggests it, the run continues as new between two steps
-   * and goes on there: `perform` may be called again, in another run, for what is not done.
+   * and goes on there: a handler may be called again, in another run, for what is not done.
    *
    * @param plan - asked once, by the first run
-   * @param reliesOnOthers - see {@link Dag}
    */
   async perform(
     plan: () => Promise<readonly Step[]>,
-    perform: (step: Step) => Promise<StepOutcome>,
-    reliesOnOthers: (step: Step) => boolean = () => false,
+    handlers: Handlers<Step>,
+    options: Partial<Pick<DagOptions<Step>, 'reliesOnOthers' | 'window'>> = {},
   ): Promise<void> {
     // Nothing may be awaited before there is a DAG that can take the answers to its held steps.
-    this.dag = new Dag<Step>(this.carried?.steps ?? (await plan()), perform, {
+    this.dag = new Dag<Step>(this.carried?.steps ?? (await plan()), performer(handlers), {
+      reliesOnOthers: () => false,
+      window: () => undefined,
+      ...options,
       changed: () => this.describe(),
       pauseWanted: () => workflowInfo().continueAsNewSuggested,
-      reliesOnOthers,
     });
     if (this.earlyAbort !== undefined) this.dag.abort(this.earlyAbort);
     if ((await this.dag.run()) === 'over') return;
@@ -153,6 +165,9 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
     await (deadlineMs === undefined ? condition(over) : condition(over, deadlineMs));
     if (!happened() && this.dag?.pausing === true) throw new Interrupted();
   }
+
+  /** Acts once no other step of the run disturbs the control plane; see {@link Turns}. */
+  readonly inTurn = <Result>(id: string, act: () => Promise<Result>): Promise<Result> => this.turns.take(id, act);
 
   startedChild(host: string, workflowId: string): void {
     this.children.set(host, { host, workflowId, running: true });
@@ -221,6 +236,7 @@ export class Run<Input extends SpecReference, Step extends DagStep, Facts extend
       childSteps: this.childSteps,
       children: [...this.children.values()],
       interventions: this.interventions,
+      ...(this.turns.heldBy === undefined ? {} : { turn: this.turns.heldBy }),
       ...(this.earlyAbort === undefined ? {} : { abort: this.earlyAbort }),
     };
   }

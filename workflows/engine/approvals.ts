@@ -1,5 +1,5 @@
-import { bounded } from '../cluster/bounded.js';
-import type { CertificateRequest } from '../cluster/certificate-request.js';
+import { bounded } from '../../cluster/bounded.js';
+import type { CertificateRequest } from '../../cluster/certificate-request.js';
 import { problemOfName } from './steering.js';
 
 /**

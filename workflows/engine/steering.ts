@@ -1,4 +1,4 @@
-import { bounded } from '../cluster/bounded.js';
+import { bounded } from '../../cluster/bounded.js';
 
 /** What a person tells a run beside decisions about certificate requests; with who, and why, like those. */
 export type SteeringKind = 'retry-step' | 'skip-step' | 'abort' | 'host-back';

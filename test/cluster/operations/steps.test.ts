@@ -1,22 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { componentsOf } from '../../cluster/components/index.js';
-import type { ClusterSpec } from '../../cluster/spec.js';
-import { addNodeSteps, deploySteps, type Action, type Step } from '../../cluster/steps.js';
-import { hostByName, hostsWithRole } from '../../cluster/topology.js';
-import { anySpec, seedDocument, specOf } from './documents.js';
+import { componentsOf } from '../../../cluster/components/index.js';
+import type { ClusterSpec } from '../../../cluster/spec.js';
+import { addNodeSteps } from '../../../cluster/operations/add-node.js';
+import { deploySteps } from '../../../cluster/operations/deploy-ha.js';
+import type { AnyStep } from '../../../cluster/operations/step.js';
+import { hostByName, hostsWithRole } from '../../../cluster/topology.js';
+import { anySpec, seedDocument, specOf } from '../documents.js';
 
 /** Steps that only look, or work on the worker alone; all others change a host or the cluster. */
-const harmless: readonly Action['kind'][] = ['preflight', 'admit', 'artifacts'];
+const harmless: readonly string[] = ['preflight', 'admit', 'artifacts'];
 
 /** Every DAG of a spec: the deployment's, and one for each node. */
-function dags(spec: ClusterSpec): Step[][] {
+function dags(spec: ClusterSpec): AnyStep[][] {
   return [deploySteps(spec), ...hostsWithRole(spec, 'node').map((host) => addNodeSteps(spec, host))];
 }
 
 /** Ids of everything that must be done before a step; throws on a cycle or a need that does not exist. */
-function ancestors(steps: readonly Step[]): Map<string, Set<string>> {
+function ancestors(steps: readonly AnyStep[]): Map<string, Set<string>> {
   const byId = new Map(steps.map((step) => [step.id, step]));
   const known = new Map<string, Set<string>>();
   const visit = (id: string, path: readonly string[]): Set<string> => {
@@ -33,7 +35,7 @@ function ancestors(steps: readonly Step[]): Map<string, Set<string>> {
   return known;
 }
 
-function everyDag(check: (steps: Step[], spec: ClusterSpec) => void): void {
+function everyDag(check: (steps: AnyStep[], spec: ClusterSpec) => void): void {
   fc.assert(fc.property(anySpec, (spec) => dags(spec).forEach((steps) => check(steps, spec))));
 }
 
@@ -47,8 +49,8 @@ test('ids are unique, every need exists, and nothing waits for itself', () => {
 test('nothing changes a host, the cluster or the certificates before every host has been found fit', () => {
   everyDag((steps) => {
     const before = ancestors(steps);
-    const admit = steps.find(({ action }) => action.kind === 'admit')?.id ?? '';
-    for (const step of steps.filter(({ action }) => !harmless.includes(action.kind))) {
+    const admit = steps.find(({ kind }) => kind === 'admit')?.id ?? '';
+    for (const step of steps.filter(({ kind }) => !harmless.includes(kind))) {
       assert.ok(before.get(step.id)?.has(admit), `${step.id} does not wait for admit`);
     }
   });
@@ -56,7 +58,7 @@ test('nothing changes a host, the cluster or the certificates before every host 
 
 test('every host that a DAG touches is looked at first', () => {
   everyDag((steps) => {
-    const admit = steps.find(({ action }) => action.kind === 'admit');
+    const admit = steps.find(({ kind }) => kind === 'admit');
     for (const host of new Set(steps.flatMap((step) => step.host ?? []))) {
       assert.ok(admit?.needs.includes(`preflight:${host}`), `admit does not wait for ${host}`);
     }
@@ -80,7 +82,7 @@ test('a deployment joins every node, once, and checks the cluster after all else
     fc.property(anySpec, (spec) => {
       const steps = deploySteps(spec);
       assert.deepEqual(
-        steps.flatMap(({ action }) => (action.kind === 'join' ? action.host : [])),
+        steps.flatMap((step) => (step.kind === 'join' ? step.host : [])),
         hostsWithRole(spec, 'node').map(({ name }) => name),
       );
       const before = ancestors(steps).get('verify');
@@ -108,10 +110,10 @@ test('a host that is a server and a node is prepared by its deployment before it
   fc.assert(
     fc.property(anySpec, (spec) => {
       const steps = deploySteps(spec);
-      for (const { action, needs } of steps) {
-        if (action.kind !== 'join') continue;
-        const prepared = steps.some(({ id }) => id === `host:${action.host}`);
-        assert.equal(needs.includes(`host:${action.host}`), prepared);
+      for (const step of steps) {
+        if (step.kind !== 'join') continue;
+        const prepared = steps.some(({ id }) => id === `host:${step.host}`);
+        assert.equal(step.needs.includes(`host:${step.host}`), prepared);
       }
     }),
   );
@@ -134,9 +136,10 @@ test('no pod of an addon asks for an image before it is on every node', () => {
   }
 });
 
-test('the action of a step is about the host of the step', () => {
+test('an id tells what is done and where', () => {
   everyDag((steps) => {
-    for (const { action, host } of steps) if ('host' in action) assert.equal(action.host, host);
+    for (const { id, kind, name = kind, host } of steps)
+      assert.equal(id, host === undefined ? name : `${name}:${host}`);
   });
 });
 

@@ -1,6 +1,6 @@
-import { literal } from '../cluster/shown.js';
+import { literal } from '../../cluster/shown.js';
 import type { StepRecord } from './dag.js';
-import type { RunStatus } from './messages.js';
+import type { RunStatus } from '../messages.js';
 
 /** Markdown for the Temporal UI: what needs a person first, then what runs, then how far it is. */
 export function details({ steps, approvals, waitingFor, pausing }: RunStatus): string {
