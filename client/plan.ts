@@ -13,7 +13,15 @@ export async function plan(spec: ClusterSpec, json: string | true | undefined): 
   for (const { host, notes, changes } of plans) {
     const found = changes.length === 0 ? 'as it should be' : `${changes.length} changes`;
     print([`${host}: ${found}`, ...notes].join('; '));
-    for (const { component, what, why } of changes) print(`  ${component.padEnd(28)} ${what}: ${why}`);
+    for (const { component, what, why, inTurn } of changes) {
+      print(`  ${component.padEnd(28)} ${what}: ${why}${inTurn === true ? ' (restarted in its turn)' : ''}`);
+    }
+  }
+  const turns = plans.flatMap(({ host, changes }) =>
+    changes.filter(({ inTurn }) => inTurn === true).map(({ what }) => `${what} on ${host}`),
+  );
+  if (turns.length > 0) {
+    print(`restarted one at a time, each while all other members are well: ${turns.join(', ')}`);
   }
 }
 

@@ -7,6 +7,8 @@ export interface PlannedChange {
   readonly component: string;
   readonly what: string;
   readonly why: string;
+  /** A member that serves is restarted: after others of its kind, while all of them are well. */
+  readonly inTurn?: true;
 }
 
 export interface HostPlan {

@@ -68,6 +68,33 @@ async function ensureCertificates(
   return { authorities: authorities.map(({ entry }) => entry), certificates };
 }
 
+/**
+ * The certificates among `names` that {@link ensurePki} would issue again, with the reason of each. Changes nothing; what
+ * was never issued is not among them.
+ */
+export async function dueCertificates(
+  store: SecretStore,
+  plan: CertificatePlan,
+  names: ReadonlySet<string>,
+  now: Date,
+): Promise<ReadonlyMap<string, string>> {
+  const pair = async (name: string): Promise<Stored | undefined> => {
+    const newest = await store.newest(name);
+    return newest === undefined ? undefined : readPair(newest.text);
+  };
+  const due = await Promise.all(
+    plan.certificates
+      .filter(({ name }) => names.has(name))
+      .map(async (certificate): Promise<[string, string][]> => {
+        const [stored, signer] = [await pair(certificate.name), await pair(certificate.authority)];
+        if (stored === undefined || signer === undefined) return [];
+        const reason = reasonToReissue(stored, certificate, signer, now);
+        return reason === undefined ? [] : [[certificate.name, reason]];
+      }),
+  );
+  return new Map(due.flat());
+}
+
 /** Reads an entry of the PKI; the newest, if a leaf was issued more than once. */
 export async function readIssued(store: SecretStore, name: string): Promise<Issued> {
   const newest = await store.newest(name);
