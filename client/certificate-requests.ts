@@ -5,7 +5,7 @@ import { clusterWorkflowId, decideCsrUpdate } from '../workflows/messages.js';
 import { askAtTerminal } from './confirm.js';
 import { UserError } from './errors.js';
 import { print, tell, writeJson } from './output.js';
-import { wholeStatus, type WholeStatus } from './run-status.js';
+import { StatusReader, type WholeStatus } from './run-status.js';
 import { explain, withTemporal } from './temporal.js';
 
 /** Longest time that the run may take to answer a decision. */
@@ -111,7 +111,9 @@ async function waitForRequest(
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const over = Date.now() >= deadline;
-    const status = over ? await look(client, cluster) : await wholeStatus(client, cluster).catch(() => undefined);
+    const status = over
+      ? await look(client, cluster)
+      : await new StatusReader(client, cluster).read().catch(() => undefined);
     if (over || status?.approvals.pending.some((request) => request.node === node) === true) {
       return pendingOf(status ?? (await look(client, cluster)), node);
     }
@@ -120,7 +122,7 @@ async function waitForRequest(
 }
 
 async function look(client: Client, cluster: string): Promise<WholeStatus> {
-  return wholeStatus(client, cluster).catch((error: unknown) => {
+  return new StatusReader(client, cluster).read().catch((error: unknown) => {
     throw explain(error, cluster);
   });
 }

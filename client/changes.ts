@@ -8,13 +8,14 @@ import { seconds } from '../cluster/duration.js';
 import type { LeaseName } from '../cluster/leases.js';
 import type { ClusterSpec } from '../cluster/spec.js';
 import { hostByName } from '../cluster/topology.js';
+import type { StepRecord } from '../workflows/engine/dag.js';
 import type * as workflows from '../workflows/index.js';
 import { clusterWorkflowId, TASK_QUEUE, type DeployInput } from '../workflows/messages.js';
 import { auditLines } from './audit.js';
 import { UserError } from './errors.js';
 import { tell, writeJson } from './output.js';
 import { watch } from './progress.js';
-import { wholeStatus } from './run-status.js';
+import { StatusReader } from './run-status.js';
 import { snapshot } from './snapshot.js';
 import { explainStart, operator, uiAddress, withTemporal, type RunMemo } from './temporal.js';
 
@@ -103,6 +104,8 @@ async function deployInput(spec: ClusterSpec): Promise<DeployInput> {
 interface RunFacts {
   readonly seconds: number;
   readonly ui: string;
+  /** Of the run and of everything that it has started. */
+  readonly steps: readonly StepRecord[];
 }
 
 async function change<W extends (...args: never[]) => Promise<unknown>>(
@@ -119,8 +122,9 @@ async function change<W extends (...args: never[]) => Promise<unknown>>(
     tell(`${workflow} of ${spec.name} started by ${operator()}; history: ${ui}`);
     if (options.detach === true) return;
     const started = Date.now();
-    const result = await follow(client, handle, spec.name);
-    const { text, json } = report(result as Awaited<ReturnType<W>>, { seconds: (Date.now() - started) / 1000, ui });
+    const { result, steps } = await follow(client, handle, spec.name);
+    const facts = { seconds: (Date.now() - started) / 1000, ui, steps };
+    const { text, json } = report(result as Awaited<ReturnType<W>>, facts);
     tell(...text.map((line) => `  ${line}`));
     await writeJson(options.json, json);
   });
@@ -156,10 +160,11 @@ async function follow(
   client: Client,
   handle: WorkflowHandleWithFirstExecutionRunId,
   cluster: string,
-): Promise<unknown> {
-  await watch(() => wholeStatus(client, cluster), cluster);
+): Promise<{ readonly result: unknown; readonly steps: readonly StepRecord[] }> {
+  const reader = new StatusReader(client, cluster);
+  const status = await watch(() => reader.read(), cluster);
   try {
-    return await handle.result();
+    return { result: await handle.result(), steps: status?.steps ?? [] };
   } catch (error) {
     if (error instanceof WorkflowFailedError) {
       if (error.cause instanceof CancelledFailure) throw new Error('the run was cancelled in Temporal');

@@ -22,16 +22,18 @@ const PATIENCE_MS = 5 * 60_000;
  * again.
  *
  * @param look - asks for the status
+ * @returns the last status that was seen, if any
  * @throws Error with how to attach again, when no server has answered for `patienceMs`
  */
 export async function watch(
   look: () => Promise<WholeStatus>,
   cluster: string,
   patienceMs = PATIENCE_MS,
-): Promise<void> {
+): Promise<WholeStatus | undefined> {
   const view = process.stderr.isTTY ? liveView() : plainView();
   const again = `start-workflow status --cluster ${cluster} --watch`;
   let answered = Date.now();
+  let last: WholeStatus | undefined;
   let silent: 'server' | 'worker' | undefined;
   const fellSilent = (who: 'server' | 'worker', text: string): void => {
     if (silent !== who) tell(text);
@@ -41,15 +43,16 @@ export async function watch(
     for (;;) {
       try {
         const status = await look();
+        last = status;
         view.show(status);
         if (silent !== undefined) tell('Temporal and its worker answer again');
         silent = undefined;
         answered = Date.now();
-        if (status.state !== 'RUNNING') return;
+        if (status.state !== 'RUNNING' && status.unread === 0) return last;
       } catch (error) {
         if (error instanceof NoWorkerError) {
           answered = Date.now();
-          if (error.state !== 'RUNNING') return;
+          if (error.state !== 'RUNNING') return last;
           fellSilent('worker', `${error.message}; the run waits for it`);
         } else if (silent === 'server' && Date.now() - answered > patienceMs) {
           throw new Error(
@@ -148,7 +151,8 @@ function noted({ note }: StepRecord): string {
   return note === undefined || note === '' ? '' : `: ${note}`;
 }
 
-function retryText({ attempt, problem, waits }: Retry): string {
+/** What was not there yet, or went wrong, and is tried again. */
+export function retryText({ attempt, problem, waits }: Retry): string {
   return waits ? `waits  ${problem}` : `again  attempt ${attempt}, as the one before failed: ${problem}`;
 }
 

@@ -1,7 +1,6 @@
 import { isGrpcServiceError, ServiceError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { noApprovals, type ApprovalState } from '../workflows/engine/approvals.js';
-import type { StepRecord } from '../workflows/engine/dag.js';
-import { clusterWorkflowId, statusQuery, type RunStatus } from '../workflows/messages.js';
+import { clusterWorkflowId, statusQuery, type Child, type RunStatus } from '../workflows/messages.js';
 
 /** A run of a cluster with what its children say of themselves. */
 export interface WholeStatus extends Omit<RunStatus, 'children'> {
@@ -9,6 +8,8 @@ export interface WholeStatus extends Omit<RunStatus, 'children'> {
   /** Temporal's word: RUNNING, COMPLETED, FAILED, ... */
   readonly state: string;
   readonly retries: readonly Retry[];
+  /** Children that have ended, and whose steps the next look reads. */
+  readonly unread: number;
 }
 
 /** Something that failed and is tried again, without anybody's help so far. */
@@ -30,47 +31,80 @@ export class NoWorkerError extends Error {
   }
 }
 
-/** Asks the newest run of a cluster, and every workflow that it started, for their status. */
-export async function wholeStatus(client: Client, cluster: string): Promise<WholeStatus> {
-  return client.withDeadline(Date.now() + ANSWER_MS, () => ask(client, cluster));
+/** How many children that have ended are asked in one look, so that a look at a thousand joins does not last. */
+const ENDED_PER_LOOK = 50;
+
+type Said = Pick<RunStatus, 'steps' | 'approvals' | 'interventions'> & { readonly retries: readonly Retry[] };
+
+/** Reads what the newest run of a cluster, and what it has started, say of themselves; remembers those that have ended. */
+export class StatusReader {
+  private readonly ended = new Map<string, Said>();
+
+  constructor(
+    private readonly client: Client,
+    private readonly cluster: string,
+  ) {}
+
+  /** @throws NoWorkerError when the server answers, and no worker */
+  read(): Promise<WholeStatus> {
+    return this.client.withDeadline(Date.now() + ANSWER_MS, () => this.ask());
+  }
+
+  private async ask(): Promise<WholeStatus> {
+    const workflowId = clusterWorkflowId(this.cluster);
+    const handle = this.client.workflow.getHandle(workflowId);
+    const description = await handle.describe();
+    const root = await handle.query(statusQuery).catch(async (error: unknown) => {
+      if (isGrpcServiceError(error) || error instanceof ServiceError) {
+        // Whoever describes a run needs no worker: when the server still does, it is the worker that is silent.
+        const described = await this.client.withDeadline(Date.now() + ANSWER_MS, () => handle.describe());
+        throw new NoWorkerError(described.status.name);
+      }
+      throw error;
+    });
+    const over = root.children.filter(({ state }) => state !== 'running');
+    const unread = over.filter(({ workflowId: child }) => !this.ended.has(child));
+    await Promise.all(unread.slice(0, ENDED_PER_LOOK).map((child) => this.readEnded(child)));
+    const running = await Promise.all(
+      root.children.filter(({ state }) => state === 'running').map((child) => this.readRunning(child)),
+    );
+    const children = [...over.flatMap(({ workflowId: child }) => this.ended.get(child) ?? []), ...running];
+    const { children: _children, ...rest } = root;
+    return {
+      ...rest,
+      workflowId,
+      state: description.status.name,
+      unread: Math.max(0, unread.length - ENDED_PER_LOOK),
+      retries: [...retriesIn(description), ...children.flatMap(({ retries }) => retries)],
+      steps: [...root.steps, ...children.flatMap(({ steps }) => steps)],
+      interventions: [root, ...children].flatMap(({ interventions }) => interventions),
+      approvals: allApprovals([root, ...children].map(({ approvals }) => approvals)),
+    };
+  }
+
+  private async readEnded({ workflowId }: Child): Promise<void> {
+    const said = await this.client.workflow
+      .getHandle(workflowId)
+      .query(statusQuery)
+      .then(ended, () => nothing);
+    this.ended.set(workflowId, said);
+  }
+
+  private async readRunning({ workflowId }: Child): Promise<Said> {
+    // What was read of an earlier try of the same host is over.
+    this.ended.delete(workflowId);
+    const of = this.client.workflow.getHandle(workflowId);
+    try {
+      const [said, description] = await Promise.all([of.query(statusQuery), of.describe()]);
+      return { ...said, retries: retriesIn(description) };
+    } catch {
+      // It has only just been started, or has just ended: its parent knows.
+      return nothing;
+    }
+  }
 }
 
-async function ask(client: Client, cluster: string): Promise<WholeStatus> {
-  const workflowId = clusterWorkflowId(cluster);
-  const handle = client.workflow.getHandle(workflowId);
-  const description = await handle.describe();
-  const root = await handle.query(statusQuery).catch(async (error: unknown) => {
-    if (isGrpcServiceError(error) || error instanceof ServiceError) {
-      // Whoever describes a run needs no worker: when the server still does, it is the worker that is silent.
-      const described = await client.withDeadline(Date.now() + ANSWER_MS, () => handle.describe());
-      throw new NoWorkerError(described.status.name);
-    }
-    throw error;
-  });
-  const children = await Promise.all(
-    root.children.map(async ({ workflowId: child, running }) => {
-      const of = client.workflow.getHandle(child);
-      try {
-        if (!running) return { ...ended(await of.query(statusQuery)), retries: [] };
-        const [said, description] = await Promise.all([of.query(statusQuery), of.describe()]);
-        return { ...said, retries: retriesIn(description) };
-      } catch {
-        // It has only just been started, or has just ended: its parent knows.
-        return { steps: [] as readonly StepRecord[], approvals: noApprovals, interventions: [], retries: [] };
-      }
-    }),
-  );
-  const { children: _children, ...rest } = root;
-  return {
-    ...rest,
-    workflowId,
-    state: description.status.name,
-    retries: [...retriesIn(description), ...children.flatMap(({ retries }) => retries)],
-    steps: [...root.steps, ...children.flatMap(({ steps }) => steps)],
-    interventions: [root, ...children].flatMap(({ interventions }) => interventions),
-    approvals: allApprovals([root, ...children].map(({ approvals }) => approvals)),
-  };
-}
+const nothing: Said = { steps: [], approvals: noApprovals, interventions: [], retries: [] };
 
 function allApprovals(of: readonly ApprovalState[]): ApprovalState {
   return {
@@ -90,12 +124,13 @@ function retriesIn({ raw }: WorkflowExecutionDescription): Retry[] {
 }
 
 /** A workflow that has ended waits for nothing and nobody, wherever its steps were. */
-function ended({ steps, interventions }: RunStatus): Pick<RunStatus, 'steps' | 'approvals' | 'interventions'> {
+function ended({ steps, approvals, interventions }: RunStatus): Said {
   return {
     steps: steps.map((step) =>
       step.state === 'running' || step.state === 'held' ? { ...step, state: 'waiting' } : step,
     ),
-    approvals: noApprovals,
+    approvals: { ...approvals, pending: [] },
     interventions,
+    retries: [],
   };
 }

@@ -9,16 +9,17 @@ import {
 import type { Said } from '../workflows/engine/steering.js';
 import { UserError } from './errors.js';
 import { print, writeJson } from './output.js';
-import { interventionText, watch } from './progress.js';
-import { wholeStatus } from './run-status.js';
+import { interventionText, retryText, watch } from './progress.js';
+import { StatusReader } from './run-status.js';
 import { explain, operator, uiAddress, withTemporal } from './temporal.js';
 
 /** Shows the newest run of a cluster, once or until it ends. */
 export async function status(options: { cluster: string; watch?: true; json?: string | true }): Promise<void> {
   const { cluster } = options;
   await withTemporal(async (client) => {
-    if (options.watch === true) await watch(() => wholeStatus(client, cluster), cluster);
-    const now = await wholeStatus(client, cluster).catch((error: unknown) => {
+    const reader = new StatusReader(client, cluster);
+    if (options.watch === true) await watch(() => reader.read(), cluster);
+    const now = await reader.read().catch((error: unknown) => {
       throw explain(error, cluster);
     });
     await writeJson(options.json, now);
@@ -40,9 +41,7 @@ export async function status(options: { cluster: string; watch?: true; json?: st
       );
     }
     for (const said of now.interventions) print(`  ${interventionText(said)}`);
-    for (const { attempt, problem } of now.retries) {
-      print(`  attempt ${attempt}, as the one before failed: ${problem}`);
-    }
+    for (const retry of now.retries) print(`  ${retryText(retry)}`);
     for (const { node, csrSha256 } of now.approvals.pending) {
       print(`  waits for approve-csr approve ${node} ${csrSha256.slice(0, 12)} --cluster ${cluster}`);
     }
@@ -52,7 +51,7 @@ export async function status(options: { cluster: string; watch?: true; json?: st
 /** Answers a held step; refuses a step that is not held, by name. */
 export async function answerStep(cluster: string, step: string, answer: 'retry' | 'skip', why: string): Promise<void> {
   await withTemporal(async (client) => {
-    const { steps } = await wholeStatus(client, cluster).catch((error: unknown) => {
+    const { steps } = await new StatusReader(client, cluster).read().catch((error: unknown) => {
       throw explain(error, cluster);
     });
     const held = steps.filter(({ state }) => state === 'held').map(({ id }) => id);

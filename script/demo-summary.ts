@@ -1,9 +1,14 @@
 import { leaseNames, type LeaseHolders } from '../cluster/leases.js';
+import type { StepRecord } from '../workflows/engine/dag.js';
 import type { DeployResult } from '../workflows/deploy-ha.js';
 import type { DrillResult } from '../workflows/failover-drill.js';
 
 /** What `start-workflow --json` writes: the result of the workflow, and how the client saw the run. */
-export type Report<Result> = Result & { readonly seconds: number; readonly ui: string };
+export type Report<Result> = Result & {
+  readonly seconds: number;
+  readonly ui: string;
+  readonly steps: readonly StepRecord[];
+};
 
 export type Nodes = DeployResult['nodes'];
 

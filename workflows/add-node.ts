@@ -12,13 +12,12 @@ import type { JoinStep, Milestone } from '../cluster/operations/add-node.js';
 import { brief, expectant, patient } from './activities.js';
 import { applyComponent } from './components.js';
 import type { Decision } from './engine/approvals.js';
-import { ABORTED, FATAL, reasonOf, type StepOutcome, type StepRecord } from './engine/dag.js';
+import { ABORTED, FATAL, reasonOf, type StepOutcome } from './engine/dag.js';
 import { Run, type Continued } from './engine/run.js';
 import { reachedSignal, type AddNodeInput } from './messages.js';
 import { preparationHandlers } from './preparation.js';
 
 export interface AddNodeResult {
-  readonly steps: readonly StepRecord[];
   readonly changed: number;
 }
 
@@ -61,8 +60,7 @@ export async function addNode(continued: Continued<AddNodeInput, JoinStep, Facts
     }
     throw error;
   }
-  const records = run.steps();
-  return { steps: records, changed: records.reduce((sum, step) => sum + step.changed, 0) };
+  return { changed: run.changed() };
 }
 
 /** Waits for what the deployment brings about, which tells its joins; a join by itself looks. */

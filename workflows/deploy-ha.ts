@@ -13,7 +13,7 @@ import { reliesOnOthers, type DeployStep } from '../cluster/operations/deploy-ha
 import { brief, long, patient } from './activities.js';
 import { addNode } from './add-node.js';
 import { applyComponent } from './components.js';
-import type { StepOutcome, StepRecord, Window } from './engine/dag.js';
+import type { StepOutcome, Window } from './engine/dag.js';
 import type { Handlers } from './engine/handlers.js';
 import { Run, type Continued } from './engine/run.js';
 import { nodeWorkflowId, reachedSignal, type DeployInput } from './messages.js';
@@ -26,7 +26,6 @@ export interface DeployResult {
   readonly leases: LeaseHolders;
   /** Path on the worker. */
   readonly kubeconfig: string;
-  readonly steps: readonly StepRecord[];
   /** Number of things changed on hosts and in the cluster; 0 for a run that found all as it should be. */
   readonly changed: number;
   /** The seed's own checks of pods, Service, NodePort and DNS. */
@@ -94,10 +93,8 @@ export async function deployHa(continued: Continued<DeployInput, DeployStep, Fac
     window: (step) => (step.kind === 'join' ? joinWindow(step.host, members()) : undefined),
   });
   const cluster = await brief.describeCluster(input);
-  const all = run.steps();
-  const changed = all.filter(({ id }) => !id.startsWith('join:')).reduce((sum, step) => sum + step.changed, 0);
   const audits = facts.audits.toSorted((a, b) => (a.host < b.host ? -1 : 1));
-  return { ...cluster, steps: all, changed, checks: facts.checks, audits };
+  return { ...cluster, changed: run.changed(), checks: facts.checks, audits };
 }
 
 /** Joins at once: what waits for people holds no slot of a worker, but each has a history, a cache entry and a place here. */
@@ -118,9 +115,9 @@ async function join(run: DeployRun, title: string, host: string): Promise<StepOu
   const workflowId = nodeWorkflowId(run.input.cluster, host);
   const newest = getExternalWorkflowHandle(workflowId);
   const given = [...run.facts.reached];
-  let ended: readonly StepRecord[] | undefined;
   let running = true;
-  run.startedChild(host, workflowId);
+  let state: 'done' | 'failed' = 'failed';
+  run.children.started(host, workflowId);
   // Temporal sends the cancellation of a child to its first run: it is lost when that run has continued as new.
   CancellationScope.current().cancelRequested.catch(async () => {
     if (running) await CancellationScope.nonCancellable(() => newest.cancel()).catch(() => undefined);
@@ -144,10 +141,10 @@ async function join(run: DeployRun, title: string, host: string): Promise<StepOu
     // deployment that is cancelled, needs no word any more.
     for (const milestone of milestones) if (!given.includes(milestone)) tellReached(milestone).catch(() => undefined);
     const result = await child.result();
-    ended = result.steps;
+    state = 'done';
     return { attempts: 1, changed: result.changed };
   } finally {
     running = false;
-    run.endedChild(host, ended);
+    run.children.ended(host, state);
   }
 }

@@ -1,13 +1,11 @@
 import type { HostInspection } from '../cluster/preflight/refusals.js';
 import type { DestroyStep } from '../cluster/operations/destroy.js';
 import { brief, long } from './activities.js';
-import type { StepRecord } from './engine/dag.js';
 import { Run, type Continued } from './engine/run.js';
 import type { DestroyInput } from './messages.js';
 import { admit, inspected } from './preparation.js';
 
 export interface DestroyResult {
-  readonly steps: readonly StepRecord[];
   /** Number of things undone; 0 for a run that found nothing to undo. */
   readonly changed: number;
   /** What was done on each host, in the order in which it was done. */
@@ -50,6 +48,5 @@ export async function destroy(continued: Continued<DestroyInput, DestroyStep, Fa
     },
     'remove-kubeconfig': ({ title }) => brief.removeKubeconfig.executeWithOptions({ summary: title }, [input]),
   });
-  const steps = run.steps();
-  return { steps, changed: steps.reduce((sum, step) => sum + step.changed, 0), hosts: facts.hosts };
+  return { changed: run.changed(), hosts: facts.hosts };
 }

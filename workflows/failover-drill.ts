@@ -2,7 +2,7 @@ import { ApplicationFailure, setHandler } from '@temporalio/workflow';
 import { brief, long, patient } from './activities.js';
 import type { LeaseHolders } from '../cluster/leases.js';
 import { drillSteps, type DrillStep } from '../cluster/operations/failover-drill.js';
-import { FATAL, type StepRecord } from './engine/dag.js';
+import { FATAL } from './engine/dag.js';
 import type { Handlers } from './engine/handlers.js';
 import { Run, type Continued } from './engine/run.js';
 import { hostBackSignal, type DrillInput } from './messages.js';
@@ -15,7 +15,6 @@ export interface DrillResult {
   readonly leaseMoveSeconds: number;
   /** Nodes that were seen not Ready while the victim was away. */
   readonly nodesNotReady: readonly string[];
-  readonly steps: readonly StepRecord[];
 }
 
 /** What a drill remembers besides its steps. */
@@ -94,7 +93,7 @@ export async function failoverDrill(continued: Continued<DrillInput, DrillStep, 
   };
 
   await run.perform(() => Promise.resolve(drillSteps()), handlers);
-  return { victim: known(facts.victim), before: known(facts.before), ...known(facts.watched), steps: run.steps() };
+  return { victim: known(facts.victim), before: known(facts.before), ...known(facts.watched) };
 }
 
 /** A value that an earlier step has set; a person who skipped that step cannot have this one. */

@@ -34,7 +34,7 @@ export interface DestroyInput extends SpecReference {
 export interface Child {
   readonly host: string;
   readonly workflowId: string;
-  readonly running: boolean;
+  readonly state: 'running' | 'done' | 'failed';
 }
 
 /** What the `status` query answers, for any workflow of a cluster. */
@@ -45,7 +45,7 @@ export interface RunStatus {
   readonly approvals: ApprovalState;
   /** The newest of what people told the run, and it has done. */
   readonly interventions: readonly Intervention[];
-  /** Workflows that this one started, whose status is asked from themselves: those that run, and those that failed. */
+  /** Workflows that this one started; each tells its own steps, also when it has ended. */
   readonly children: readonly Child[];
   /** What the run waits for from a person, other than approvals and held steps. */
   readonly waitingFor?: string;

@@ -2,11 +2,10 @@ import type { RotationStep } from '../cluster/operations/rotate-encryption-key.j
 import type { SpecReference } from '../cluster/spec.js';
 import { brief, long } from './activities.js';
 import { applyComponent } from './components.js';
-import type { StepRecord } from './engine/dag.js';
 import { Run, type Continued } from './engine/run.js';
 
 export interface RotationResult {
-  readonly steps: readonly StepRecord[];
+  readonly changed: number;
 }
 
 /** Gives the Secrets of a running cluster a new key, without a moment in which one of them cannot be read. */
@@ -21,5 +20,5 @@ export async function rotateEncryptionKey(
       applyComponent({ id, title, host, name: 'kube-apiserver' }, input, run.inTurn),
     rewrite: ({ title }) => long.rewriteSecrets.executeWithOptions({ summary: title }, [input]),
   });
-  return { steps: run.steps() };
+  return { changed: run.changed() };
 }

@@ -20,7 +20,7 @@ import { failureOf, openStage } from '../workflows/stage.js';
  */
 
 const stage = openStage('local');
-const empty = { approvals: noApprovals, asked: {}, childSteps: [], children: [], interventions: [] };
+const empty = { approvals: noApprovals, asked: {}, children: [], interventions: [] };
 const request = requestOf('node01');
 
 /** A cluster in which a person decides. */

@@ -50,7 +50,7 @@ test('show tells the fingerprint of the key, and all else that is decided about'
 });
 
 test('approve says "approved" only when the run has taken the decision', async () => {
-  await waiting(async ({ handle, until }, run) => {
+  await waiting(async ({ finished, until }, run) => {
     const other = await run('approve', 'node01', 'f'.repeat(12));
     assert.deepEqual([other.exitCode, other.stdout], [2, '']);
     assert.match(other.stderr, /^error: the request of node01 is a+1, not f{12}; look at it again/);
@@ -68,7 +68,7 @@ test('approve says "approved" only when the run has taken the decision', async (
       'racked today',
     );
     assert.deepEqual([right.exitCode, right.stdout], [0, `approved node01 (${csrSha256.slice(0, 12)}) as ada`]);
-    const { steps } = await handle.result();
+    const { steps } = await finished();
     assert.equal(steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'approved by ada');
   });
 });

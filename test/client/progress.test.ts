@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { watch } from '../../client/progress.js';
-import { wholeStatus } from '../../client/run-status.js';
+import { StatusReader } from '../../client/run-status.js';
 import { mockActivities } from '../workflows/mock-activities.js';
 import { openStage } from '../workflows/stage.js';
 
@@ -23,7 +23,7 @@ test('who watches a run is told once why something is tried again, in a join too
   });
   await stage().play('deployHa', mock, async ({ handle, cluster }) => {
     t.mock.method(process.stderr, 'write', (text: string) => said.push(text) > 0);
-    await watch(() => wholeStatus(stage().env.client, cluster), cluster);
+    await watch(() => new StatusReader(stage().env.client, cluster).read(), cluster);
     t.mock.restoreAll();
     await handle.result();
   });

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
 import { watch } from '../../client/progress.js';
-import { NoWorkerError, wholeStatus } from '../../client/run-status.js';
+import { NoWorkerError, StatusReader } from '../../client/run-status.js';
 import { clusterWorkflowId, TASK_QUEUE } from '../../workflows/messages.js';
 import { freePort } from '../support/loopback.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
@@ -84,11 +84,11 @@ async function killableServer(t: TestContext): Promise<{ client: Client; kill: (
 test('a client whose server goes away for good says so once, and ends with how to attach again', async (t) => {
   const { client, kill } = await killableServer(t);
   await client.workflow.start('deployHa', { workflowId: clusterWorkflowId('gone'), taskQueue: TASK_QUEUE });
-  await assert.rejects(wholeStatus(client, 'gone'), NoWorkerError);
+  await assert.rejects(new StatusReader(client, 'gone').read(), NoWorkerError);
   await kill();
   const said = stderrOf(t);
   await assert.rejects(
-    watch(() => wholeStatus(client, 'gone'), 'gone', 1_000),
+    watch(() => new StatusReader(client, 'gone').read(), 'gone', 1_000),
     {
       message:
         /^the Temporal server has not answered for 1 s \(.*\); the run goes on by itself once the server is back; attach again: start-workflow status --cluster gone --watch$/,

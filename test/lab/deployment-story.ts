@@ -284,8 +284,8 @@ async function snapshots(): Promise<Record<string, string>> {
 async function histories(): Promise<string[]> {
   return run.withTemporal(async (client) => {
     const texts: string[] = [];
-    for await (const { workflowId, runId } of client.list()) {
-      const json = historyToJSON(await client.getHandle(workflowId, runId).fetchHistory());
+    for await (const { workflowId, runId } of client.workflow.list()) {
+      const json = historyToJSON(await client.workflow.getHandle(workflowId, runId).fetchHistory());
       texts.push(
         json.replace(/"data":\s*"([A-Za-z0-9+/=]+)"/g, (_all, data: string) => Buffer.from(data, 'base64').toString()),
       );

@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Connection, WorkflowClient } from '@temporalio/client';
+import { Client as TemporalClient, Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { freePort } from '../support/loopback.js';
 import { lateDoor, type LateDoor } from './late-door.js';
@@ -184,10 +184,10 @@ export class LabRun {
   }
 
   /** Asks Temporal, past the deployer's client. */
-  async withTemporal<T>(use: (client: WorkflowClient) => Promise<T>): Promise<T> {
+  async withTemporal<T>(use: (client: TemporalClient) => Promise<T>): Promise<T> {
     const connection = await Connection.connect({ address: this.address });
     try {
-      return await use(new WorkflowClient({ connection }));
+      return await use(new TemporalClient({ connection }));
     } finally {
       await connection.close();
     }

@@ -47,7 +47,7 @@ test('a node joins once a person approves its request by signal', async () => {
       assert.deepEqual((await play.status()).approvals.pending, [request]);
       assert.deepEqual(mock.callsOf('decideCertificateRequest'), [], 'nothing is decided before the person has');
       await play.handle.signal(approveCsrSignal, approval);
-      const { steps } = await play.handle.result();
+      const { steps } = await play.finished();
       assert.ok(steps.every(({ state }) => state === 'done'));
       assert.equal(steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'approved by ada');
     },
@@ -61,10 +61,10 @@ test('a node joins once a person approves its request by signal', async () => {
 });
 
 test('an approval that is sent to the deployment reaches the join of the node', async () => {
-  await stage().play('deployHa', askingPeople(), async ({ handle, child, until }) => {
+  await stage().play('deployHa', askingPeople(), async ({ handle, finished, child, until }) => {
     await asked({ until }, child('node01'));
     await handle.signal(approveCsrSignal, approval);
-    const { steps } = await handle.result();
+    const { steps } = await finished();
     assert.equal(steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'approved by ada');
   });
 });
@@ -157,7 +157,7 @@ test('the first decision counts: the same once more changes nothing, a contrary 
         [['bob', 'ada has already decided to approve this request']],
       );
       release();
-      await play.handle.result();
+      await play.finished();
     },
     node01,
   );
@@ -205,7 +205,7 @@ test('a decision about a node whose join is over is refused by the deployment, a
     const { approvals } = await play.until(({ approvals: { refused } }) => refused.length > 0);
     assert.equal(approvals.refused[0]?.why, 'node01 has no request waiting; waiting: none');
     finish();
-    await play.handle.result();
+    await play.finished();
   });
 });
 
@@ -246,7 +246,7 @@ test('a denied node is held in the deployment; a retry asks again about a new re
     await play.handle.signal(approveCsrSignal, approval);
     await play.until(({ approvals }) => approvals.refused.length > 0, play.child('node01'));
     await play.handle.signal(approveCsrSignal, { ...approval, csrSha256: requestOf('node01', 2).csrSha256 });
-    const { steps } = await play.handle.result();
+    const { steps } = await play.finished();
     assert.equal(steps.find(({ id }) => id === 'join:node01')?.state, 'done');
   });
   assert.equal(mock.callsOf('issueBootstrapToken').length, 2);
@@ -258,7 +258,7 @@ test('a deployment goes on without a denied node when somebody says so', async (
     await play.handle.signal(approveCsrSignal, denial);
     await play.step('join:node01', 'held');
     await play.handle.signal(skipStepSignal, { step: 'join:node01', ...ada });
-    const { steps } = await play.handle.result();
+    const { steps } = await play.finished();
     assert.equal(steps.find(({ id }) => id === 'join:node01')?.state, 'skipped');
     assert.equal(steps.find(({ id }) => id === 'verify')?.state, 'done');
   });
@@ -266,7 +266,7 @@ test('a deployment goes on without a denied node when somebody says so', async (
 
 test('by inventory nobody is asked, and the record says that a rule approved', async () => {
   const mock = mockActivities();
-  const { steps } = await stage().play('addNode', mock, ({ handle }) => handle.result(), node01);
+  const { steps } = await stage().play('addNode', mock, ({ finished }) => finished(), node01);
   assert.equal(steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'approved by inventory');
   const [[, , decided] = []] = mock.callsOf('decideCertificateRequest');
   assert.match((decided as Decision).reason ?? '', /exact match with the spec/);
@@ -309,7 +309,7 @@ test('a node that is a member already is asked nothing and loses nothing', async
   const mock = mockActivities({
     awaitCertificateRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
   });
-  const { steps } = await stage().play('addNode', mock, ({ handle }) => handle.result(), node01);
+  const { steps } = await stage().play('addNode', mock, ({ finished }) => finished(), node01);
   assert.equal(steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'is a member already');
   assert.deepEqual(mock.callsOf('decideCertificateRequest'), []);
 });
@@ -331,7 +331,7 @@ test('an approval that the cluster does not take is held, and a retry does not a
       assert.equal((await play.step('approve-csr:node01', 'held')).problem, 'the request is gone');
       down = false;
       await play.handle.signal(retryStepSignal, { step: 'approve-csr:node01', ...ada });
-      await play.handle.result();
+      await play.finished();
     },
     node01,
   );
@@ -356,7 +356,7 @@ test('who approved a node is not asked again about its serving certificate', asy
     mock,
     async (play) => {
       await approveOnceAsked(play);
-      const { steps } = await play.handle.result();
+      const { steps } = await play.finished();
       assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by ha-kubernetes');
     },
     node01,
@@ -399,7 +399,7 @@ test('a member that renews its serving certificate is asked about like any other
       await asked(play);
       assert.deepEqual((await play.status()).approvals.pending, [servingRequest]);
       await play.handle.signal(approveCsrSignal, { ...approval, csrSha256: servingRequest.csrSha256 });
-      const { steps } = await play.handle.result();
+      const { steps } = await play.finished();
       assert.equal(steps.find(({ id }) => id === 'approve-serving:node01')?.note, 'approved by ada');
     },
     node01,

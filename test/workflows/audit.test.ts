@@ -25,7 +25,7 @@ test('a deployment with kube-bench reports what it found, and is not undone by a
     planDeployment: () => Promise.resolve(deploySteps(smallSpec, { audit: true })),
     auditHost: (_reference, host) => Promise.resolve({ ...found(host), attempts: 1 }),
   });
-  const { audits, steps } = await stage().play('deployHa', mock, ({ handle }) => handle.result());
+  const { audits, steps } = await stage().play('deployHa', mock, ({ finished }) => finished());
   assert.deepEqual(audits, [found('master01'), found('node01')]);
   assert.equal(steps.find(({ id }) => id === 'audit:master01')?.note, '60 passed, 1 failed');
 });

@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
 import { deploySteps } from '../../cluster/operations/deploy-ha.js';
-import { wholeStatus } from '../../client/run-status.js';
+import { StatusReader } from '../../client/run-status.js';
 import type { Decision } from '../../workflows/engine/approvals.js';
 import {
   abortSignal,
@@ -60,8 +60,8 @@ const callsOf = ({ calls }: Mock): string[] =>
 
 test('a deployment continues as new several times, and performs every step exactly once', async () => {
   const mock = mockActivities();
-  await stage().play('deployHa', mock, async ({ handle, child }) => {
-    const result = await handle.result();
+  await stage().play('deployHa', mock, async ({ handle, finished, child }) => {
+    const result = await finished();
     assert.ok((await runsOf(handle)) >= 2, `${await runsOf(handle)} runs of the deployment`);
     assert.ok((await runsOf(child('node01'))) >= 3, `${await runsOf(child('node01'))} runs of the join`);
     assert.ok(result.steps.every(({ state, attempts }) => state === 'done' && attempts === 1));
@@ -82,13 +82,13 @@ test('a deployment continues as new several times, and performs every step exact
 test('a long chain of steps is done in order over many runs', async () => {
   const steps = chain(30);
   const mock = mockActivities({ planDeployment: () => Promise.resolve(steps) });
-  await stage().play('deployHa', mock, async ({ handle }) => {
-    const result = await handle.result();
+  await stage().play('deployHa', mock, async ({ handle, finished }) => {
+    const result = await finished();
     assert.ok((await runsOf(handle)) >= 5);
     assert.ok(
       result.steps.every(({ state, start, end }) => state === 'done' && start !== undefined && end !== undefined),
     );
-    assert.deepEqual(await handle.result(), result, 'whoever follows the first run gets the result of the last');
+    assert.deepEqual(await finished(), result, 'whoever follows the first run gets the result of the last');
   });
   assert.deepEqual(
     mock.callsOf('applyComponent').map(([, id]) => id),
@@ -106,16 +106,16 @@ test('no step starts while a run waits for those that run, and the status says f
       return applied;
     },
   });
-  await stage().play('deployHa', mock, async ({ handle, cluster, until }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, cluster, until }) => {
     const { pausing, steps } = await until((status) => status.pausing !== undefined);
     assert.deepEqual(pausing, ['Do slow']);
     const waiting = steps.filter(({ state }) => state === 'waiting');
     assert.ok(waiting.length > 5);
     const calls = mock.calls.length;
-    assert.equal((await wholeStatus(stage().env.client, cluster)).state, 'RUNNING');
+    assert.equal((await new StatusReader(stage().env.client, cluster).read()).state, 'RUNNING');
     assert.equal(mock.calls.length, calls);
     release = true;
-    const result = await handle.result();
+    const result = await finished();
     assert.ok(result.steps.every(({ state }) => state === 'done'));
     assert.ok((await runsOf(handle)) >= 3);
   });
@@ -132,7 +132,7 @@ test('a held step stays held over a continue-as-new, with its reason and attempt
       return Promise.resolve(applied);
     },
   });
-  await stage().play('deployHa', mock, async ({ handle, step }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, step }) => {
     await step('s19', 'done');
     assert.ok((await runsOf(handle)) >= 3);
     const held = await step('bad', 'held');
@@ -140,7 +140,7 @@ test('a held step stays held over a continue-as-new, with its reason and attempt
     mended = true;
     await handle.signal(skipStepSignal, { step: 'worse', ...ada });
     await handle.signal(retryStepSignal, { step: 'bad', ...ada });
-    const result = await handle.result();
+    const result = await finished();
     const [bad, worse] = ['bad', 'worse'].map((id) => result.steps.find((record) => record.id === id));
     assert.deepEqual([bad?.state, bad?.attempts, bad?.note], ['done', 2, '1 changed']);
     assert.deepEqual([worse?.state, worse?.note], ['skipped', 'held before: worse: the disk is full']);
@@ -158,13 +158,13 @@ test('an answer that comes while a run pauses is acted on by the next run', asyn
       return applied;
     },
   });
-  await stage().play('deployHa', mock, async ({ handle, until }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, until }) => {
     await until((status) => status.pausing !== undefined);
     mended = true;
     await handle.signal(retryStepSignal, { step: 'bad', ...ada });
     await handle.signal(skipStepSignal, { step: 'worse', ...ada });
     release = true;
-    const { steps } = await handle.result();
+    const { steps } = await finished();
     assert.equal(steps.find(({ id }) => id === 'bad')?.state, 'done');
     assert.equal(steps.find(({ id }) => id === 'worse')?.state, 'skipped');
   });
@@ -196,7 +196,7 @@ test('a request that waits for a person, and what was refused, survive a continu
   await stage().play(
     'addNode',
     mock,
-    async ({ handle, until }) => {
+    async ({ handle, finished, until }) => {
       await until(({ approvals }) => approvals.pending.length > 0);
       const before = await runsOf(handle);
       let sent = 0;
@@ -212,7 +212,7 @@ test('a request that waits for a person, and what was refused, survive a continu
       assert.equal(approvals.refusedCount, sent);
       assert.ok(steps.filter(({ state }) => state === 'done').length > 5);
       await handle.signal(approveCsrSignal, approval);
-      const result = await handle.result();
+      const result = await finished();
       assert.ok(result.steps.every(({ state }) => state === 'done'));
       assert.equal(result.steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'approved by ada');
     },
@@ -231,7 +231,7 @@ test('a decision that was made before a continue-as-new is not asked for again',
   await stage().play(
     'addNode',
     mock,
-    async ({ handle, until, step }) => {
+    async ({ handle, finished, until, step }) => {
       await until(({ approvals }) => approvals.pending.length > 0);
       await handle.signal(approveCsrSignal, approval);
       await step('approve-csr:node01', 'held');
@@ -243,7 +243,7 @@ test('a decision that was made before a continue-as-new is not asked for again',
       );
       down = false;
       await handle.signal(retryStepSignal, { step: 'approve-csr:node01', ...ada });
-      await handle.result();
+      await finished();
     },
     { host: 'node01' },
   );
@@ -267,12 +267,12 @@ test('a drill that waits for the power continues as new, and still knows what it
   await stage().play(
     'failoverDrill',
     mock,
-    async ({ handle, until }) => {
+    async ({ handle, finished, until }) => {
       await until(({ waitingFor }) => waitingFor !== undefined);
       await continuedAgain(handle, 1, () => handle.signal(hostBackSignal, { host: 'master09', ...ada }));
       await until(({ waitingFor }) => waitingFor !== undefined);
       await handle.signal(hostBackSignal, { host: 'master01', ...ada });
-      const { steps, ...measured } = await handle.result();
+      const { steps, ...measured } = await finished();
       assert.ok(steps.every(({ state }) => state === 'done'));
       assert.deepEqual([measured.victim, measured.leaseMoveSeconds], ['master01', 12.5]);
     },

@@ -28,7 +28,7 @@ test('a request that nobody answers is denied after its deadline, and its token 
 });
 
 test('in a deployment the node that nobody answered for is held; a late decision is refused; the rest can go on', async () => {
-  await stage().play('deployHa', mockActivities(asksPeople), async ({ handle, until, step }) => {
+  await stage().play('deployHa', mockActivities(asksPeople), async ({ handle, finished, until, step }) => {
     await step('join:node01', 'running');
     await stage().env.sleep('25 hours');
     assert.equal((await step('join:node01', 'held')).problem, why);
@@ -37,7 +37,7 @@ test('in a deployment the node that nobody answered for is held; a late decision
     const { approvals } = await until(({ approvals: { refused } }) => refused.length > 0);
     assert.equal(approvals.refused[0]?.why, 'node01 has no request waiting; waiting: none');
     await handle.signal(skipStepSignal, { step: 'join:node01', ...ada });
-    const { steps } = await handle.result();
+    const { steps } = await finished();
     assert.equal(steps.find(({ id }) => id === 'join:node01')?.state, 'skipped');
   });
 });
@@ -71,14 +71,14 @@ test('an activity is tried again by itself, and its step is held only once its r
         ? Promise.reject(ApplicationFailure.retryable('no route to host'))
         : Promise.resolve({ attempts: 1, changed: 1, note: '1 changed' }),
   });
-  await stage().play('deployHa', mock, async ({ handle, step }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, step }) => {
     await step('good', 'done');
     await stage().env.sleep('10 minutes');
     assert.equal((await step('bad', 'held')).problem, 'no route to host');
     assert.equal(mock.callsOf('applyComponent').filter(([, id]) => id === 'bad').length, 10);
     mended = true;
     await handle.signal(retryStepSignal, { step: 'bad', ...ada });
-    const { steps } = await handle.result();
+    const { steps } = await finished();
     assert.ok(steps.every(({ state }) => state === 'done'));
   });
 });
@@ -107,7 +107,7 @@ test('an activity that passes at a later attempt holds nothing', async () => {
         ? Promise.reject(ApplicationFailure.retryable('no leader yet'))
         : Promise.resolve({ attempts, changed: 0, note: '1 member' }),
   });
-  const { steps } = await stage().play('deployHa', mock, ({ handle }) => handle.result());
+  const { steps } = await stage().play('deployHa', mock, ({ finished }) => finished());
   const health = steps.find(({ id }) => id === 'etcd-health');
   assert.deepEqual([health?.state, health?.attempts, health?.problem], ['done', 4, undefined]);
 });

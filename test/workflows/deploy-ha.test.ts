@@ -27,7 +27,7 @@ function planned(
 
 test('a deployment does everything, joins its nodes, and reports what it did', async () => {
   const mock = mockActivities();
-  const result = await stage().play('deployHa', mock, ({ handle }) => handle.result());
+  const result = await stage().play('deployHa', mock, ({ finished }) => finished());
   assert.deepEqual(
     [result.kubernetes, result.etcd.leader, result.kubeconfig],
     ['v1.20.2', 'master01', '/state/admin.conf'],
@@ -56,7 +56,7 @@ test('a deployment that finds all as it should be reports no change', async () =
     revokeBootstrapToken: () => Promise.resolve(found),
     awaitCertificateRequest: () => Promise.resolve({ state: 'member', attempts: 1 }),
   });
-  const { changed, steps } = await stage().play('deployHa', mock, ({ handle }) => handle.result());
+  const { changed, steps } = await stage().play('deployHa', mock, ({ finished }) => finished());
   assert.equal(changed, 0);
   assert.equal(steps.find(({ id }) => id === 'approve-csr:node01')?.note, 'is a member already');
   assert.deepEqual(mock.callsOf('decideCertificateRequest'), []);
@@ -109,13 +109,13 @@ test('a step that will not go through is held while its siblings go on, and a re
       return Promise.resolve(applied);
     }),
   );
-  await stage().play('deployHa', mock, async ({ handle, step }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, step }) => {
     assert.equal((await step('bad', 'held')).problem, 'the disk is full');
     await step('after-good', 'done');
     await step('after-bad', 'waiting');
     mended = true;
     await handle.signal(retryStepSignal, { step: 'bad', ...ada });
-    const result = await handle.result();
+    const result = await finished();
     const bad = result.steps.find(({ id }) => id === 'bad');
     assert.deepEqual([bad?.state, bad?.attempts, bad?.problem], ['done', 2, undefined]);
     assert.equal(result.steps.find(({ id }) => id === 'after-bad')?.state, 'done');
@@ -138,10 +138,10 @@ test('a skipped step lets what needs it go on', async () => {
       id === 'bad' ? Promise.reject(broken('no')) : Promise.resolve(applied),
     ),
   );
-  await stage().play('deployHa', mock, async ({ handle, step }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, step }) => {
     await step('bad', 'held');
     await handle.signal(skipStepSignal, { step: 'bad', ...ada });
-    const { steps } = await handle.result();
+    const { steps } = await finished();
     assert.deepEqual(
       steps.map(({ state }) => state),
       ['skipped', 'done'],
@@ -272,7 +272,7 @@ test('hosts that are not fit end the run with every reason, before anything is c
 test('the join of a node that somebody cancels or terminates is held, and a retry joins it', async () => {
   let ready = false;
   const mock = mockActivities({ awaitNodeReady: () => (ready ? Promise.resolve(applied) : untilCancelled()) });
-  await stage().play('deployHa', mock, async ({ handle, child, step }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, child, step }) => {
     const waitsFor = (times: number): Promise<void> =>
       eventually(() => mock.callsOf('awaitNodeReady').length === times, `the join waits for the node, time ${times}`);
     await waitsFor(1);
@@ -284,7 +284,7 @@ test('the join of a node that somebody cancels or terminates is held, and a retr
     await step('join:node01', 'held');
     ready = true;
     await handle.signal(retryStepSignal, { step: 'join:node01', ...ada });
-    assert.ok((await handle.result()).steps.every(({ state }) => state === 'done'));
+    assert.ok((await finished()).steps.every(({ state }) => state === 'done'));
   });
 });
 
@@ -310,7 +310,7 @@ for (const [title, steps, message] of invalid) {
 }
 
 test('a plan without steps is done at once', async () => {
-  const { steps } = await stage().play('deployHa', mockActivities(planned([])), ({ handle }) => handle.result());
+  const { steps } = await stage().play('deployHa', mockActivities(planned([])), ({ finished }) => finished());
   assert.deepEqual(steps, []);
 });
 

@@ -19,7 +19,7 @@ test('a destroy looks at every host, then brings back nodes before masters, and 
         kept: host === 'master01' ? ['/kept/etcd'] : [],
       }),
   });
-  const result = await stage().play('destroy', mock, ({ handle }) => handle.result(), keep);
+  const result = await stage().play('destroy', mock, ({ finished }) => finished(), keep);
   const calls = mock.calls.map(({ name, args: [, host] }) => (typeof host === 'string' ? `${name} ${host}` : name));
   assert.deepEqual(
     [...calls.slice(0, 3).sort(), ...calls.slice(3)],
@@ -61,7 +61,7 @@ test('a host that will not be cleaned is held, the masters wait for it, and a re
   await stage().play(
     'destroy',
     mock,
-    async ({ handle, step }) => {
+    async ({ handle, finished, step }) => {
       assert.match((await step('remove:node01', 'held')).problem ?? '', /not in pairs/);
       assert.deepEqual(
         mock.callsOf('removeFromHost').map(([, host]) => host),
@@ -69,7 +69,7 @@ test('a host that will not be cleaned is held, the masters wait for it, and a re
       );
       mended = true;
       await handle.signal(retryStepSignal, { step: 'remove:node01', ...ada });
-      await handle.result();
+      await finished();
     },
     keep,
   );
@@ -85,7 +85,7 @@ test('every attempt at every host puts data aside under one name, and is told wh
         : Promise.resolve({ changed: 0, kept: [], note: '', attempts });
     },
   });
-  await stage().play('destroy', mock, ({ handle }) => handle.result(), { deleteData: true });
+  await stage().play('destroy', mock, ({ finished }) => finished(), { deleteData: true });
   const choices = mock
     .callsOf('removeFromHost')
     .map(([, , choice]) => choice as { deleteData: boolean; stamp: string });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
-import { wholeStatus } from '../../client/run-status.js';
+import { StatusReader } from '../../client/run-status.js';
 import type { Decision } from '../../workflows/engine/approvals.js';
 import { abortSignal, approveCsrSignal, decideCsrUpdate, skipStepSignal } from '../../workflows/messages.js';
 import { ada, mockActivities, requestOf, untilCancelled, type Mock } from './mock-activities.js';
@@ -86,7 +86,7 @@ for (const { title, end, ended } of endings) {
       ended(await failureOf(handle));
       assertNothingIsOpen(mock);
       assert.equal((await child('node01').describe()).status.name, 'CANCELLED');
-      const { steps, approvals } = await wholeStatus(stage().env.client, cluster);
+      const { steps, approvals } = await new StatusReader(stage().env.client, cluster).read();
       assert.equal(
         steps.find(({ id }) => id === 'kubelet:node01')?.state,
         'done',
@@ -159,11 +159,11 @@ test('a token that cannot be taken back does not keep an aborted run from its en
 
 test('the steps of a join that failed stay in the status of its deployment, and nothing of it waits', async () => {
   const mock = askingPeople();
-  await stage().play('deployHa', mock, async ({ handle, child, until, step, cluster }) => {
+  await stage().play('deployHa', mock, async ({ handle, finished, child, until, step, cluster }) => {
     await until(({ approvals }) => approvals.pending.length > 0, child('node01'));
     await handle.signal(approveCsrSignal, { ...approval, decision: 'deny' });
     await step('join:node01', 'held');
-    const { steps, approvals } = await wholeStatus(stage().env.client, cluster);
+    const { steps, approvals } = await new StatusReader(stage().env.client, cluster).read();
     assert.equal(steps.find(({ id }) => id === 'kubelet:node01')?.state, 'done');
     assert.deepEqual(
       steps.filter(({ state }) => state === 'held').map(({ id }) => id),
@@ -171,7 +171,7 @@ test('the steps of a join that failed stay in the status of its deployment, and 
     );
     assert.deepEqual(approvals.pending, []);
     await handle.signal(skipStepSignal, { step: 'join:node01', ...ada });
-    await handle.result();
+    await finished();
   });
 });
 

@@ -23,7 +23,7 @@ const inOrder: (keyof Activities)[] = [
 
 test('a drill takes the holder away, sees the leases move, and brings it back, in this order', async () => {
   const mock = mockActivities();
-  const result = await stage().play('failoverDrill', mock, ({ handle }) => handle.result(), lease);
+  const result = await stage().play('failoverDrill', mock, ({ finished }) => finished(), lease);
   assert.deepEqual(
     mock.calls.map(({ name }) => name),
     inOrder,
@@ -58,7 +58,7 @@ test('a host without a power command is waited for until a person says that it, 
   await stage().play(
     'failoverDrill',
     mock,
-    async ({ handle, until, cluster }) => {
+    async ({ handle, finished, until, cluster }) => {
       const { waitingFor } = await until((status) => status.waitingFor !== undefined);
       assert.equal(
         waitingFor,
@@ -70,7 +70,7 @@ test('a host without a power command is waited for until a person says that it, 
       assert.equal((await until(() => true)).waitingFor, waitingFor);
       assert.deepEqual(mock.callsOf('awaitRecovery'), []);
       await handle.signal(hostBackSignal, { host: 'master01', ...ada });
-      await handle.result();
+      await finished();
       assert.equal((await until(() => true)).waitingFor, undefined);
     },
     lease,
@@ -87,7 +87,7 @@ test('a second attempt to power off does not shift the time that is measured fro
         : Promise.resolve({ changed: 1, note: 'told to power off', attempts: attempts.length });
     },
   });
-  await stage().play('failoverDrill', mock, ({ handle }) => handle.result(), lease);
+  await stage().play('failoverDrill', mock, ({ finished }) => finished(), lease);
   const [[, , , since] = []] = mock.callsOf('watchLeasesMove');
   const [first = 0, second = 0] = attempts;
   assert.ok(second - first >= 900, 'the second attempt came later');
@@ -106,12 +106,12 @@ test('nothing is powered off while something is not healthy', async () => {
   await stage().play(
     'failoverDrill',
     mock,
-    async ({ handle, step }) => {
+    async ({ handle, finished, step }) => {
       assert.equal((await step('healthy', 'held')).problem, 'etcd on master03 does not answer');
       assert.deepEqual(mock.callsOf('powerOff'), []);
       healthy = true;
       await handle.signal(retryStepSignal, { step: 'healthy', ...ada });
-      await handle.result();
+      await finished();
     },
     lease,
   );

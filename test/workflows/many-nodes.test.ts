@@ -49,7 +49,7 @@ test('joins that wait never keep the steps from starting that they wait for, wit
     },
     spec,
   );
-  const result = await stage().play('deployHa', mock, ({ handle }) => handle.result(), {}, { slots: 2 });
+  const result = await stage().play('deployHa', mock, ({ finished }) => finished(), {}, { slots: 2 });
   assert.ok(result.steps.every(({ state }) => state === 'done'));
   // The deployment sees the control plane, and tells its joins: no join asks by itself.
   assert.equal(mock.callsOf('awaitControlPlane').length, 1);
@@ -76,6 +76,6 @@ test('of nodes that are members a quarter is touched at once, and new ones toget
     },
     spec,
   );
-  await stage().play('deployHa', mock, ({ handle }) => handle.result());
+  await stage().play('deployHa', mock, ({ finished }) => finished());
   assert.deepEqual([most.old, most.new > 1], [1, true]);
 });

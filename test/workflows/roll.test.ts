@@ -32,7 +32,7 @@ test('members that serve are restarted one at a time', async () => {
       restarting -= 1;
     }),
   );
-  const { changed } = await stage().play('deployHa', mock, ({ handle }) => handle.result());
+  const { changed } = await stage().play('deployHa', mock, ({ finished }) => finished());
   assert.equal(changed, 3);
   assert.equal(most, 1);
 });
@@ -60,13 +60,13 @@ for (const [answer, signal] of [
         return Promise.resolve();
       }),
     );
-    await stage().play('deployHa', mock, async ({ handle, until }) => {
+    await stage().play('deployHa', mock, async ({ handle, finished, until }) => {
       const { steps } = await until((status) => status.steps.some(({ state }) => state === 'held'));
       assert.equal(touched.length, 1);
       assert.equal(steps.filter(({ state }) => state === 'running').length, 2);
       broken = false;
       await handle.signal(signal, { step: touched[0] ?? '', ...ada });
-      await handle.result();
+      await finished();
     });
     assert.deepEqual([...new Set(touched)].sort(), members);
     assert.equal(touched.length, answer === 'skipped' ? 3 : 4);

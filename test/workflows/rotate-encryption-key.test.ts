@@ -11,7 +11,7 @@ const changed = { attempts: 1, changed: 1, note: 'done' };
 
 test('a rotation goes through its phases, each on every API server before the next', async () => {
   const mock = mockActivities();
-  const { steps } = await stage().play('rotateEncryptionKey', mock, ({ handle }) => handle.result());
+  const { steps } = await stage().play('rotateEncryptionKey', mock, ({ finished }) => finished());
   assert.ok(steps.every(({ state }) => state === 'done'));
   assert.deepEqual(
     mock.calls.map(({ name, args }) => [name, ...args.slice(1)]),
@@ -36,13 +36,13 @@ test('the old key stays while Secrets cannot be written anew, and goes once a pe
       return Promise.resolve(changed);
     },
   });
-  await stage().play('rotateEncryptionKey', mock, async ({ handle, step }) => {
+  await stage().play('rotateEncryptionKey', mock, async ({ handle, finished, step }) => {
     const { problem } = await step('rewrite', 'held');
     assert.match(problem ?? '', /1 of 2 Secrets/);
     assert.ok(!mock.callsOf('advanceEncryptionKey').some(([, phase]) => phase === 'settled'));
     mended = true;
     await handle.signal(retryStepSignal, { step: 'rewrite', ...ada });
-    await handle.result();
+    await finished();
   });
   assert.equal(mock.callsOf('advanceEncryptionKey').at(-1)?.[1], 'settled');
 });

@@ -13,6 +13,7 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
+import { StatusReader } from '../../client/run-status.js';
 import type { StepRecord } from '../../workflows/engine/dag.js';
 import type * as workflows from '../../workflows/index.js';
 import { clusterWorkflowId, nodeWorkflowId, statusQuery, type RunStatus } from '../../workflows/messages.js';
@@ -29,6 +30,8 @@ const PLAY_MS = 60_000;
 export interface Play<Workflow extends keyof typeof workflows> {
   readonly cluster: string;
   readonly handle: WorkflowHandle<(typeof workflows)[Workflow]>;
+  /** The result, once there is one, with every step of the run and of what it started. */
+  readonly finished: () => Promise<WorkflowResult<Workflow> & { readonly steps: readonly StepRecord[] }>;
   /** The child that joins a node. */
   readonly child: (host: string) => WorkflowHandle;
   readonly status: (of?: WorkflowHandle) => Promise<RunStatus>;
@@ -37,6 +40,8 @@ export interface Play<Workflow extends keyof typeof workflows> {
   /** Waits until the step is in that state. */
   readonly step: (id: string, state: StepRecord['state'], of?: WorkflowHandle) => Promise<StepRecord>;
 }
+
+type WorkflowResult<Workflow extends keyof typeof workflows> = Awaited<ReturnType<(typeof workflows)[Workflow]>>;
 
 export interface Stage {
   readonly env: TestWorkflowEnvironment;
@@ -131,6 +136,11 @@ function playOf<Workflow extends keyof typeof workflows>(
   return {
     cluster,
     handle,
+    finished: async () => {
+      const result = (await handle.result()) as WorkflowResult<Workflow>;
+      const { steps } = await new StatusReader(env.client, cluster).read();
+      return { ...result, steps };
+    },
     child: (host) => env.client.workflow.getHandle(nodeWorkflowId(cluster, host)),
     status,
     until,

@@ -3,10 +3,8 @@ import {
   ApplicationFailure,
   condition,
   continueAsNew,
-  getExternalWorkflowHandle,
   setCurrentDetails,
   setHandler,
-  uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { CertificateRequest } from '../../cluster/certificate-request.js';
@@ -15,6 +13,7 @@ import type { SpecReference } from '../../cluster/spec.js';
 import { ask, decide, decisionOf, KEPT, noApprovals, refuse, withdraw } from './approvals.js';
 import type { ApprovalState, DecisionReply, RecordedDecision } from './approvals.js';
 import { Dag, FATAL, Interrupted, type DagOptions, type Planned, type StepRecord } from './dag.js';
+import { Children, tell } from './children.js';
 import { details } from './details.js';
 import { performer, type Handlers } from './handlers.js';
 import {
@@ -43,7 +42,6 @@ export interface Carried<Step extends AnyStep, Facts> {
   readonly approvals: ApprovalState;
   /** When each request that waits was first shown to a person, ISO 8601, by its sha256. */
   readonly asked: Readonly<Record<string, string>>;
-  readonly childSteps: readonly StepRecord[];
   readonly children: readonly Child[];
   readonly interventions: readonly Intervention[];
   /** The step that has the turn to disturb the control plane. */
@@ -68,10 +66,8 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
   private approvals: ApprovalState;
   private dag: Dag<Step> | undefined;
   private readonly turns: Turns;
-  private readonly children: Map<string, Child>;
-  /** Answers of children by the reference of the question; undefined while one is awaited. */
-  private readonly replies = new Map<string, DecisionReply | undefined>();
-  private readonly childSteps: StepRecord[];
+  /** What the run has started. */
+  readonly children: Children;
   private readonly asked: Map<string, string>;
   private interventions: readonly Intervention[];
   private waitingFor: string | undefined;
@@ -96,8 +92,7 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
     this.facts = { ...facts, ...carried?.facts };
     this.approvals = carried?.approvals ?? noApprovals;
     this.asked = new Map(Object.entries(carried?.asked ?? {}));
-    this.childSteps = [...(carried?.childSteps ?? [])];
-    this.children = new Map(carried?.children.map((child) => [child.host, child]));
+    this.children = new Children(carried?.children);
     this.interventions = carried?.interventions ?? [];
     this.earlyAbort = carried?.abort;
     this.turns = new Turns(
@@ -115,9 +110,7 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
       description: 'approve-csr with a typed answer',
     });
     setHandler(passedDecisionSignal, (passed) => this.replyToParent(passed));
-    setHandler(decisionReplySignal, ({ reference, reply }) => {
-      if (this.replies.has(reference)) this.replies.set(reference, reply);
-    });
+    setHandler(decisionReplySignal, ({ reference, reply }) => this.children.replied(reference, reply));
     setHandler(retryStepSignal, (message) => this.answer('retry-step', message), {
       description: 'Try a held step again: {step, by, why}',
     });
@@ -130,7 +123,12 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
   }
 
   steps(): StepRecord[] {
-    return [...(this.dag?.snapshot() ?? []), ...this.childSteps];
+    return this.dag?.snapshot() ?? [];
+  }
+
+  /** Number of things that steps have changed. */
+  changed(): number {
+    return this.steps().reduce((sum, { changed }) => sum + changed, 0);
   }
 
   /**
@@ -168,26 +166,6 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
 
   /** Acts once no other step of the run disturbs the control plane; see {@link Turns}. */
   readonly inTurn = <Result>(id: string, act: () => Promise<Result>): Promise<Result> => this.turns.take(id, act);
-
-  startedChild(host: string, workflowId: string): void {
-    this.children.set(host, { host, workflowId, running: true });
-  }
-
-  /**
-   * What a child did stays in the status of the run that started it.
-   *
-   * @param steps - undefined for one that failed: it is asked itself, as a workflow that has ended still answers
-   */
-  endedChild(host: string, steps: readonly StepRecord[] | undefined): void {
-    const child = this.children.get(host);
-    if (child === undefined) return;
-    if (steps === undefined) {
-      this.children.set(host, { ...child, running: false });
-    } else {
-      this.children.delete(host);
-      this.childSteps.push(...steps);
-    }
-  }
 
   /** Takes the question about a node back, because the run ends. */
   withdraw(node: string): CertificateRequest | undefined {
@@ -233,8 +211,7 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
       facts: this.facts,
       approvals: this.approvals,
       asked: Object.fromEntries(this.asked),
-      childSteps: this.childSteps,
-      children: [...this.children.values()],
+      children: this.children.list(),
       interventions: this.interventions,
       ...(this.turns.heldBy === undefined ? {} : { turn: this.turns.heldBy }),
       ...(this.earlyAbort === undefined ? {} : { abort: this.earlyAbort }),
@@ -247,7 +224,7 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
       cluster: this.input.cluster,
       steps: this.steps(),
       approvals: this.approvals,
-      children: [...this.children.values()],
+      children: this.children.list(),
       interventions: this.interventions,
       ...(this.waitingFor === undefined ? {} : { waitingFor: this.waitingFor }),
       ...(this.dag?.pausing === true ? { pausing: this.dag.running().map(({ title }) => title) } : {}),
@@ -264,36 +241,25 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
   private async passOnOrDecide(message: unknown): Promise<void> {
     const child = this.childOf(message);
     if (child === undefined) this.decide(message);
-    else await this.tell(child.workflowId, approveCsrSignal, message);
+    else await tell(child.workflowId, approveCsrSignal, message);
   }
 
   private async passOnOrReply(message: unknown): Promise<DecisionReply> {
     const child = this.childOf(message);
     if (child === undefined) return this.decide(message);
-    const reference = uuid4();
-    this.replies.set(reference, undefined);
-    await this.tell(child.workflowId, passedDecisionSignal, { decision: message, reference });
-    await condition(() => this.replies.get(reference) !== undefined || this.runningChild(child.host) === undefined);
-    const reply = this.replies.get(reference);
-    this.replies.delete(reference);
-    return reply ?? { accepted: false, why: `the join of ${child.host} ended before it could take a decision` };
+    return this.children.ask(child, message);
   }
 
   private async replyToParent({ decision, reference }: PassedDecision): Promise<void> {
     const reply = this.decide(decision);
     const { parent } = workflowInfo();
-    if (parent !== undefined) await this.tell(parent.workflowId, decisionReplySignal, { reference, reply });
+    if (parent !== undefined) await tell(parent.workflowId, decisionReplySignal, { reference, reply });
   }
 
   /** The running child that a decision is about. */
   private childOf(message: unknown): Child | undefined {
     const node = typeof message === 'object' && message !== null ? (message as { node?: unknown }).node : undefined;
-    return typeof node === 'string' ? this.runningChild(node) : undefined;
-  }
-
-  private runningChild(host: string): Child | undefined {
-    const child = this.children.get(host);
-    return child?.running === true ? child : undefined;
+    return typeof node === 'string' ? this.children.running(node) : undefined;
   }
 
   /**
@@ -317,13 +283,13 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
   private async answer(kind: 'retry-step' | 'skip-step', message: unknown): Promise<void> {
     const read = readSteering(kind, message);
     const { about: step, by, why } = typeof read === 'string' ? { about: '', by: '', why: '' } : read;
-    const child = this.runningChild(step.slice(step.indexOf(':') + 1));
+    const child = this.children.running(step.slice(step.indexOf(':') + 1));
     const own = this.dag?.answer(step, kind === 'retry-step' ? 'retry' : 'skip') === true;
     // The record is where the step is.
     if (own || child === undefined) {
       this.heard(kind, message, () => (own ? undefined : `step ${step} is not held`));
     } else {
-      await this.tell(child.workflowId, kind === 'retry-step' ? retryStepSignal : skipStepSignal, { step, by, why });
+      await tell(child.workflowId, kind === 'retry-step' ? retryStepSignal : skipStepSignal, { step, by, why });
     }
   }
 
@@ -333,13 +299,6 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
       this.dag?.abort(this.earlyAbort);
       return undefined;
     });
-  }
-
-  /** A child that has just ended needs no message any more. */
-  private async tell(workflowId: string, signal: { name: string }, payload: unknown): Promise<void> {
-    await getExternalWorkflowHandle(workflowId)
-      .signal(signal.name, payload)
-      .catch(() => undefined);
   }
 
   private describe(): void {

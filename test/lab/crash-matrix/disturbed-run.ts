@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { StatusReader } from '../../../client/run-status.js';
 import type { StepRecord } from '../../../workflows/engine/dag.js';
 import type { deployHa } from '../../../workflows/index.js';
 import { clusterWorkflowId } from '../../../workflows/messages.js';
@@ -162,10 +163,11 @@ export class DisturbedRun {
 
   private async report(): Promise<FinishedRun> {
     const { steps, start, end } = await this.lab.withTemporal(async (temporal) => {
-      const handle = temporal.getHandle<typeof deployHa>(clusterWorkflowId(CLUSTER));
-      const result = await handle.result();
+      const handle = temporal.workflow.getHandle<typeof deployHa>(clusterWorkflowId(CLUSTER));
+      await handle.result();
+      const { steps } = await new StatusReader(temporal, CLUSTER).read();
       const { startTime, closeTime } = await handle.describe();
-      return { steps: result.steps, start: startTime.getTime(), end: closeTime?.getTime() ?? 0 };
+      return { steps, start: startTime.getTime(), end: closeTime?.getTime() ?? 0 };
     });
     return {
       seconds: (end - start) / 1000,
