@@ -33,6 +33,30 @@ module.exports = {
       to: { path: '^(lab/|worker|activities/ssh)' },
     },
     {
+      name: 'the-engine-knows-no-operation',
+      severity: 'error',
+      from: { path: '^workflows/engine/' },
+      to: { path: '^workflows/', pathNot: '^workflows/(engine/|messages)' },
+    },
+    {
+      name: 'components-know-no-operation',
+      severity: 'error',
+      from: { path: '^cluster/', pathNot: '^cluster/operations/' },
+      to: { path: '^cluster/operations/' },
+    },
+    {
+      name: 'what-activities-stand-on-knows-no-activity',
+      severity: 'error',
+      from: { path: '^activities/(artifacts|certificates|host-state|kubernetes|ssh|state-store)/' },
+      to: { path: '^activities/[^/]+\\.ts$', pathNot: '^activities/(content|file-trust|secret-shapes|shared-work)\\.ts$' },
+    },
+    {
+      name: 'ssh-stands-below-what-uses-it',
+      severity: 'error',
+      from: { path: '^activities/ssh/' },
+      to: { path: '^activities/[^/]+/', pathNot: '^activities/(ssh|state-store)/' },
+    },
+    {
       name: 'only-activities-ssh-imports-ssh2',
       severity: 'error',
       from: { pathNot: '^(activities/ssh/|test/)' },

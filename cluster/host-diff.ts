@@ -1,3 +1,4 @@
+import { sysctlFile } from './sysctl-file.js';
 import type { DesiredFile, DesiredUnit, HostState, KernelState } from './desired-state.js';
 
 /** A desired file whose content is known by its digest; the bytes themselves stay outside of the domain. */
@@ -79,14 +80,6 @@ export interface UnitChange {
   readonly why: string;
   readonly enablement?: 'enable' | 'disable';
   readonly run?: 'start' | 'restart' | 'stop';
-}
-
-/**
- * Where one kernel setting outlives a reboot. A file each, so that components do not share a file. The last one by name
- * wins at boot (sysctl.d(5)), and Debian has /etc/sysctl.conf there as 99-sysctl.conf.
- */
-export function sysctlFile(name: string): string {
-  return `/etc/sysctl.d/zz-ha-kubernetes-${name.replaceAll('/', '.')}.conf`;
 }
 
 /** Where the loading of one kernel module outlives a reboot. */

@@ -12,8 +12,10 @@ import type { JoinStep, Milestone } from '../cluster/operations/add-node.js';
 import { brief, expectant, patient } from './activities.js';
 import { applyComponent } from './components.js';
 import type { Decision } from './engine/approvals.js';
-import { ABORTED, FATAL, reasonOf, type StepOutcome } from './engine/dag.js';
-import { Run, type Continued } from './engine/run.js';
+import type { StepOutcome } from './engine/dag.js';
+import { ABORTED, FATAL, reasonOf } from './engine/failures.js';
+import type { Continued } from './engine/continuation.js';
+import { Run } from './engine/run.js';
 import { reachedSignal, type AddNodeInput } from './messages.js';
 import { preparationHandlers } from './preparation.js';
 
@@ -41,7 +43,7 @@ export async function addNode(continued: Continued<AddNodeInput, JoinStep, Facts
     facts.reached.push(milestone);
   });
   try {
-    await run.perform(() => brief.planNode(input, input.host), {
+    await run.perform(async () => (await brief.planNode(input, input.host)).steps, {
       ...preparationHandlers(input, facts.inspections),
       component: (step) => applyComponent(step, input, run.inTurn),
       'control-plane': (step) => reach(run, step, patient.awaitControlPlane),

@@ -15,7 +15,8 @@ import { addNode } from './add-node.js';
 import { applyComponent } from './components.js';
 import type { StepOutcome, Window } from './engine/dag.js';
 import type { Handlers } from './engine/handlers.js';
-import { Run, type Continued } from './engine/run.js';
+import type { Continued } from './engine/continuation.js';
+import { Run } from './engine/run.js';
 import { nodeWorkflowId, reachedSignal, type DeployInput } from './messages.js';
 import { preparationHandlers } from './preparation.js';
 
@@ -88,7 +89,7 @@ export async function deployHa(continued: Continued<DeployInput, DeployStep, Fac
     },
   };
 
-  await run.perform(() => brief.planDeployment(input), handlers, {
+  await run.perform(async () => (await brief.planDeployment(input)).steps, handlers, {
     reliesOnOthers,
     window: (step) => (step.kind === 'join' ? joinWindow(step.host, members()) : undefined),
   });

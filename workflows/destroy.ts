@@ -1,7 +1,8 @@
 import type { HostInspection } from '../cluster/preflight/refusals.js';
 import type { DestroyStep } from '../cluster/operations/destroy.js';
 import { brief, long } from './activities.js';
-import { Run, type Continued } from './engine/run.js';
+import type { Continued } from './engine/continuation.js';
+import { Run } from './engine/run.js';
 import type { DestroyInput } from './messages.js';
 import { admit, inspected } from './preparation.js';
 
@@ -36,7 +37,7 @@ export async function destroy(continued: Continued<DestroyInput, DestroyStep, Fa
   });
   const { input, facts } = run;
 
-  await run.perform(() => brief.planDestruction(input), {
+  await run.perform(async () => (await brief.planDestruction(input)).steps, {
     preflight: async ({ title, host }) =>
       inspected(facts.inspections, await brief.inspectForRemoval.executeWithOptions({ summary: title }, [input, host])),
     admit: () => Promise.resolve(admit(facts.inspections)),

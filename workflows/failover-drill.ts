@@ -2,9 +2,10 @@ import { ApplicationFailure, setHandler } from '@temporalio/workflow';
 import { brief, long, patient } from './activities.js';
 import type { LeaseHolders } from '../cluster/leases.js';
 import { drillSteps, type DrillStep } from '../cluster/operations/failover-drill.js';
-import { FATAL } from './engine/dag.js';
+import { FATAL } from './engine/failures.js';
 import type { Handlers } from './engine/handlers.js';
-import { Run, type Continued } from './engine/run.js';
+import type { Continued } from './engine/continuation.js';
+import { Run } from './engine/run.js';
 import { hostBackSignal, type DrillInput } from './messages.js';
 
 export interface DrillResult {

@@ -3,7 +3,8 @@ import type { PreparationStep } from '../cluster/operations/preparation.js';
 import { refusals, type HostInspection } from '../cluster/preflight/refusals.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { brief, long } from './activities.js';
-import { FATAL, type StepOutcome } from './engine/dag.js';
+import type { StepOutcome } from './engine/dag.js';
+import { FATAL } from './engine/failures.js';
 import type { Handlers } from './engine/handlers.js';
 
 /**

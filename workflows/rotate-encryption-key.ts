@@ -2,7 +2,8 @@ import type { RotationStep } from '../cluster/operations/rotate-encryption-key.j
 import type { SpecReference } from '../cluster/spec.js';
 import { brief, long } from './activities.js';
 import { applyComponent } from './components.js';
-import { Run, type Continued } from './engine/run.js';
+import type { Continued } from './engine/continuation.js';
+import { Run } from './engine/run.js';
 
 export interface RotationResult {
   readonly changed: number;
@@ -14,7 +15,7 @@ export async function rotateEncryptionKey(
 ): Promise<RotationResult> {
   const run = new Run<SpecReference, RotationStep>('rotate-encryption-key', continued, {});
   const { input } = run;
-  await run.perform(() => brief.planRotation(input), {
+  await run.perform(async () => (await brief.planRotation(input)).steps, {
     key: ({ title, name }) => brief.advanceEncryptionKey.executeWithOptions({ summary: title }, [input, name]),
     'api-server': ({ id, title, host }) =>
       applyComponent({ id, title, host, name: 'kube-apiserver' }, input, run.inTurn),

@@ -1,4 +1,4 @@
-import { sysctlFile } from '../host-diff.js';
+import { sysctlFile } from '../sysctl-file.js';
 import type { Findings, Report } from './report.js';
 
 /**

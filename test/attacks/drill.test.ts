@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { ClusterContexts } from '../../activities/cluster-context.js';
-import { drillActivities } from '../../activities/drill.js';
+import { drillActivities } from '../../activities/failover-drill.js';
 import { UnknownHostError } from '../../cluster/topology.js';
 import { specOf } from '../cluster/documents.js';
 import { refusalOf } from '../support/gate.js';

@@ -6,7 +6,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { ArtifactCache } from '../../activities/artifacts/artifact-cache.js';
 import { ClusterContexts } from '../../activities/cluster-context.js';
-import { drillActivities } from '../../activities/drill.js';
+import { drillActivities } from '../../activities/failover-drill.js';
 import { openStateStore } from '../../activities/state-store/file-state-store.js';
 import { readSpec } from '../../client/spec-file.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { activity } from '../../activities/activity.js';
-import { removalActivities } from '../../activities/removal.js';
+import { removalActivities } from '../../activities/destroy.js';
 import { RemoteError } from '../../activities/ssh/errors.js';
 import { ask, decide, KEPT, noApprovals, type ApprovalState } from '../../workflows/engine/approvals.js';
 import { clusterWorkflowId, nodeWorkflowId } from '../../workflows/messages.js';

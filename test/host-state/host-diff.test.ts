@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sysctlFile } from '../../cluster/sysctl-file.js';
 import fc from 'fast-check';
 import { noTraces, nothing, type DesiredUnit, type HostState } from '../../cluster/desired-state.js';
 import {
   diffHostState,
   filesOf,
   moduleFile,
-  sysctlFile,
   type Change,
   type HostObservation,
   type ObservedUnit,

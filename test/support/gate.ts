@@ -6,7 +6,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { bootstrapTokenId } from '../../activities/bootstrap-token.js';
 import type { ClusterContext } from '../../activities/cluster-context.js';
-import { nodeActivities } from '../../activities/nodes.js';
+import { nodeActivities } from '../../activities/add-node.js';
 import type { CertificateRequest, RequestPurpose } from '../../cluster/certificate-request.js';
 import { kubeletAuthorities } from '../../cluster/pki.js';
 import type { ClusterSpec, SpecReference } from '../../cluster/spec.js';

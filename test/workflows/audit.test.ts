@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HostAudit } from '../../cluster/benchmark.js';
 import { deploySteps } from '../../cluster/operations/deploy-ha.js';
-import { mockActivities, smallSpec } from './mock-activities.js';
+import { mockActivities, smallSpec, planOf } from './mock-activities.js';
 import { openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -22,7 +22,7 @@ test('an audit looks at every host and changes nothing', async () => {
 
 test('a deployment with kube-bench reports what it found, and is not undone by a check that fails', async () => {
   const mock = mockActivities({
-    planDeployment: () => Promise.resolve(deploySteps(smallSpec, { audit: true })),
+    planDeployment: () => planOf(deploySteps(smallSpec, { audit: true })),
     auditHost: (_reference, host) => Promise.resolve({ ...found(host), attempts: 1 }),
   });
   const { audits, steps } = await stage().play('deployHa', mock, ({ finished }) => finished());

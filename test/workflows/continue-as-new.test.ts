@@ -13,7 +13,16 @@ import {
   retryStepSignal,
   skipStepSignal,
 } from '../../workflows/messages.js';
-import { ada, mockActivities, plainStep, requestOf, smallSpec, untilCancelled, type Mock } from './mock-activities.js';
+import {
+  ada,
+  mockActivities,
+  plainStep,
+  requestOf,
+  smallSpec,
+  untilCancelled,
+  type Mock,
+  planOf,
+} from './mock-activities.js';
 import { eventually, failureOf, openStage } from './stage.js';
 
 /** Temporal suggests it so soon here that a run of a dozen steps continues as new several times. */
@@ -81,7 +90,7 @@ test('a deployment continues as new several times, and performs every step exact
 
 test('a long chain of steps is done in order over many runs', async () => {
   const steps = chain(30);
-  const mock = mockActivities({ planDeployment: () => Promise.resolve(steps) });
+  const mock = mockActivities({ planDeployment: () => planOf(steps) });
   await stage().play('deployHa', mock, async ({ handle, finished }) => {
     const result = await finished();
     assert.ok((await runsOf(handle)) >= 5);
@@ -100,7 +109,7 @@ test('a long chain of steps is done in order over many runs', async () => {
 test('no step starts while a run waits for those that run, and the status says for which', async () => {
   let release = false;
   const mock = mockActivities({
-    planDeployment: () => Promise.resolve([plainStep('slow'), ...chain(20)]),
+    planDeployment: () => planOf([plainStep('slow'), ...chain(20)]),
     applyComponent: async (_reference, id) => {
       if (id === 'slow') await eventually(() => release, 'the test lets it go on');
       return applied;
@@ -126,7 +135,7 @@ test('a held step stays held over a continue-as-new, with its reason and attempt
   let mended = false;
   const steps = [plainStep('bad'), plainStep('worse'), ...chain(20), plainStep('last', 's19', 'bad', 'worse')];
   const mock = mockActivities({
-    planDeployment: () => Promise.resolve(steps),
+    planDeployment: () => planOf(steps),
     applyComponent: (_reference, id) => {
       if ((id === 'bad' || id === 'worse') && !mended) throw broken(`${id}: the disk is full`);
       return Promise.resolve(applied);
@@ -151,7 +160,7 @@ test('an answer that comes while a run pauses is acted on by the next run', asyn
   let release = false;
   let mended = false;
   const mock = mockActivities({
-    planDeployment: () => Promise.resolve([plainStep('slow'), plainStep('bad'), plainStep('worse'), ...chain(20)]),
+    planDeployment: () => planOf([plainStep('slow'), plainStep('bad'), plainStep('worse'), ...chain(20)]),
     applyComponent: async (_reference, id) => {
       if (id === 'slow') await eventually(() => release, 'the test lets it go on');
       if ((id === 'bad' || id === 'worse') && !mended) throw broken('no');
@@ -172,7 +181,7 @@ test('an answer that comes while a run pauses is acted on by the next run', asyn
 
 test('an abort that comes while a run pauses ends it', async () => {
   const mock = mockActivities({
-    planDeployment: () => Promise.resolve([plainStep('slow'), ...chain(20)]),
+    planDeployment: () => planOf([plainStep('slow'), ...chain(20)]),
     applyComponent: (_reference, id) => (id === 'slow' ? untilCancelled() : Promise.resolve(applied)),
   });
   await stage().play('deployHa', mock, async ({ handle, until }) => {

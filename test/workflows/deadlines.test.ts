@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Decision } from '../../workflows/engine/approvals.js';
 import { approveCsrSignal, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
-import { ada, mockActivities, plainStep, requestOf } from './mock-activities.js';
+import { ada, mockActivities, plainStep, requestOf, planOf } from './mock-activities.js';
 import { failureOf, openStage } from './stage.js';
 
 /** Hours pass at once here; see temporal.md for the limits of this server. */
@@ -65,7 +65,7 @@ test('an approval in the last hour is in time', async () => {
 test('an activity is tried again by itself, and its step is held only once its retries are used up', async () => {
   let mended = false;
   const mock = mockActivities({
-    planDeployment: () => Promise.resolve([plainStep('bad'), plainStep('good')]),
+    planDeployment: () => planOf([plainStep('bad'), plainStep('good')]),
     applyComponent: (_reference, id) =>
       id === 'bad' && !mended
         ? Promise.reject(ApplicationFailure.retryable('no route to host'))

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import type { Activities } from '../../activities/index.js';
 import { deploySteps, type DeployStep } from '../../cluster/operations/deploy-ha.js';
 import { abortSignal, retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
-import { ada, mockActivities, plainStep, smallSpec, untilCancelled } from './mock-activities.js';
+import { ada, mockActivities, plainStep, smallSpec, untilCancelled, planOf } from './mock-activities.js';
 import { eventually, failureOf, openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -20,7 +20,7 @@ function planned(
   apply: (id: string) => Promise<typeof applied> = () => Promise.resolve(applied),
 ): Partial<Activities> {
   return {
-    planDeployment: () => Promise.resolve(steps),
+    planDeployment: () => planOf(steps),
     applyComponent: (_reference, id) => apply(id),
   };
 }
@@ -230,7 +230,7 @@ test('an abort before there is a plan ends the run without doing anything', asyn
   const mock = mockActivities({
     planDeployment: async () => {
       await eventually(() => aborted, 'the run was aborted');
-      return deploySteps(smallSpec);
+      return planOf(deploySteps(smallSpec));
     },
   });
   await stage().play('deployHa', mock, async ({ handle }) => {

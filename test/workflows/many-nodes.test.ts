@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { validateSpec } from '../../cluster/spec/validate.js';
+import { step } from '../../cluster/operations/step.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
-import { mockActivities } from './mock-activities.js';
+import { mockActivities, planOf } from './mock-activities.js';
 import { openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -64,8 +65,7 @@ test('of nodes that are members a quarter is touched at once, and new ones toget
     {
       inspectHost: (_reference, host) =>
         Promise.resolve({ host, problems: [], notes: [], clockOffsetMs: 0, member: old.has(host), attempts: 1 }),
-      planNode: (_reference, host) =>
-        Promise.resolve([{ kind: 'revoke-token', host, id: `revoke-token:${host}`, title: `Take ${host}`, needs: [] }]),
+      planNode: (_reference, host) => planOf([step({ kind: 'revoke-token', host }, `Take ${host}`, [])]),
       revokeBootstrapToken: async (_reference, host) => {
         const kind = old.has(host) ? 'old' : 'new';
         most[kind] = Math.max(most[kind], (open[kind] += 1));

@@ -27,6 +27,11 @@ export function plainStep(id: string, ...needs: string[]): ComponentStep {
   return { kind: 'component', name: 'host', host: id, id, title: `Do ${id}`, needs };
 }
 
+/** What an activity that draws a plan answers. */
+export function planOf<Step>(steps: Step[]): Promise<{ steps: Step[]; attempts: number }> {
+  return Promise.resolve({ steps, attempts: 1 });
+}
+
 /** Who tells a run something in a test, and why. */
 export const ada = { by: 'ada', why: 'it is mended' };
 
@@ -66,8 +71,8 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
   const changing = { attempts: 1, changed: 1, note: '1 changed' };
   const leases = { 'kube-controller-manager': 'master01', 'kube-scheduler': 'master02' };
   const defaults: Activities = {
-    planDeployment: () => Promise.resolve(deploySteps(spec)),
-    planNode: (_reference, host) => Promise.resolve(addNodeSteps(spec, hostByName(spec, host))),
+    planDeployment: () => planOf(deploySteps(spec)),
+    planNode: (_reference, host) => planOf(addNodeSteps(spec, hostByName(spec, host))),
     inspectHost: (_reference, host) =>
       Promise.resolve({ host, problems: [], notes: ['fit'], clockOffsetMs: 0, attempts: 1 }),
     applyComponent: () => Promise.resolve(changing),
@@ -113,13 +118,13 @@ export function mockActivities(overrides: Partial<Activities> = {}, spec: Cluste
       }),
     checkReach: () => Promise.resolve(asItShould),
     powerOn: () => Promise.resolve({ ...changing, byCommand: true }),
-    planRotation: () => Promise.resolve(rotationSteps(spec)),
+    planRotation: () => planOf(rotationSteps(spec)),
     advanceEncryptionKey: () => Promise.resolve(changing),
     rewriteSecrets: () => Promise.resolve(changing),
     auditHost: (_reference, host) =>
       Promise.resolve({ host, benchmark: 'cis-1.12', passed: 60, failed: [], warned: [], attempts: 1 }),
     awaitRecovery: () => Promise.resolve(asItShould),
-    planDestruction: () => Promise.resolve(destroySteps(spec)),
+    planDestruction: () => planOf(destroySteps(spec)),
     inspectForRemoval: (_reference, host) =>
       Promise.resolve({ host, problems: [], notes: ['part of small'], attempts: 1 }),
     removeFromHost: () => Promise.resolve({ ...changing, kept: [] }),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../activities/index.js';
 import { retryStepSignal, skipStepSignal } from '../../workflows/messages.js';
-import { ada, mockActivities, plainStep } from './mock-activities.js';
+import { ada, mockActivities, plainStep, planOf } from './mock-activities.js';
 import { openStage } from './stage.js';
 
 const stage = openStage('local');
@@ -13,7 +13,7 @@ const members = ['master01', 'master02', 'master03'];
 /** A deployment that would restart three members that serve; `restart` does it, once it is a member's turn. */
 function rolling(restart: (host: string) => Promise<void>): Partial<Activities> {
   return {
-    planDeployment: () => Promise.resolve(members.map((host) => plainStep(host))),
+    planDeployment: () => planOf(members.map((host) => plainStep(host))),
     applyComponent: async (_reference, host, _component, turn) => {
       if (turn === 'any time') return { attempts: 1, changed: 0, note: '', waits: true };
       await restart(host);
@@ -38,7 +38,7 @@ test('members that serve are restarted one at a time', async () => {
 });
 
 test('members that do not serve are brought up together', async () => {
-  const mock = mockActivities({ planDeployment: () => Promise.resolve(members.map((host) => plainStep(host))) });
+  const mock = mockActivities({ planDeployment: () => planOf(members.map((host) => plainStep(host))) });
   await stage().play('deployHa', mock, ({ handle }) => handle.result());
   assert.deepEqual(
     mock.callsOf('applyComponent').map(([, , , turn]) => turn),

@@ -1,12 +1,7 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  ChildWorkflowFailure,
-  condition,
-  log,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, log } from '@temporalio/workflow';
 import { bounded } from '../../cluster/bounded.js';
+import { ABORTED, Interrupted, isFatal, reasonOf } from './failures.js';
+import { requireDag } from './require-dag.js';
 
 /** Longest reason for which a step is held, in characters. */
 const PROBLEM = 1_000;
@@ -48,15 +43,6 @@ export interface StepOutcome {
 
 /** A step of a plan; with what is known of it already, if an earlier run has begun the plan. */
 export type Planned<Step extends DagStep> = Step & Partial<StepRecord>;
-
-/** Ends the whole run, instead of holding the step that throws it. */
-export const FATAL = 'Fatal';
-
-/** Type of the failure of a run that somebody aborts. */
-export const ABORTED = 'Aborted';
-
-/** Thrown by a step that waits for a person, when the run pauses: it waits again in the run that follows. */
-export class Interrupted extends Error {}
 
 export interface DagOptions<Step extends DagStep> {
   /** Told after every change of a record. */
@@ -285,46 +271,6 @@ function defined<T extends object>(of: T): { [Key in keyof T]?: Exclude<T[Key], 
 /** What held a step stays in its note. */
 function withoutProblem({ problem, ...rest }: StepRecord): StepRecord {
   return problem === undefined ? rest : { ...rest, note: rest.note ?? `held before: ${problem}` };
-}
-
-/** Refuses what could never end: an id twice, a need that does not exist, steps that wait for each other. */
-function requireDag(steps: readonly DagStep[]): void {
-  const refuse = (problem: string): never => {
-    throw ApplicationFailure.nonRetryable(problem, 'InvalidDag');
-  };
-  const ids = new Set<string>();
-  for (const { id } of steps) {
-    if (ids.has(id)) refuse(`there are two steps ${id}`);
-    ids.add(id);
-  }
-  for (const { id, needs } of steps) {
-    const missing = needs.find((need) => !ids.has(need));
-    if (missing !== undefined) refuse(`step ${id} needs ${missing}, which does not exist`);
-  }
-  let waiting = steps;
-  for (;;) {
-    const open = new Set(waiting.map(({ id }) => id));
-    const next = waiting.filter(({ needs }) => needs.some((need) => open.has(need)));
-    if (next.length === 0) return;
-    if (next.length === waiting.length) refuse(`steps wait for each other: ${[...open].join(', ')}`);
-    waiting = next;
-  }
-}
-
-/** The sentence that a person needs out of Temporal's nested failures. */
-export function reasonOf(error: unknown): string {
-  let current = error;
-  while (
-    (current instanceof ActivityFailure || current instanceof ChildWorkflowFailure) &&
-    current.cause !== undefined
-  ) {
-    current = current.cause;
-  }
-  return current instanceof Error ? current.message : String(current);
-}
-
-function isFatal(error: unknown): boolean {
-  return error instanceof ApplicationFailure && error.type === FATAL;
 }
 
 /** Workflow time, which replays the same. */

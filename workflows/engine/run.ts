@@ -1,6 +1,5 @@
 import {
   allHandlersFinished,
-  ApplicationFailure,
   condition,
   continueAsNew,
   setCurrentDetails,
@@ -12,9 +11,11 @@ import type { AnyStep } from '../../cluster/operations/step.js';
 import type { SpecReference } from '../../cluster/spec.js';
 import { ask, decide, decisionOf, KEPT, noApprovals, refuse, withdraw } from './approvals.js';
 import type { ApprovalState, DecisionReply, RecordedDecision } from './approvals.js';
-import { Dag, FATAL, Interrupted, type DagOptions, type Planned, type StepRecord } from './dag.js';
+import { Dag, type DagOptions, type StepRecord } from './dag.js';
 import { Children, tell } from './children.js';
+import type { Carried, Continued } from './continuation.js';
 import { details } from './details.js';
+import { Interrupted } from './failures.js';
 import { performer, type Handlers } from './handlers.js';
 import {
   abortSignal,
@@ -25,32 +26,14 @@ import {
   decisionReplySignal,
   passedDecisionSignal,
   statusQuery,
-  clusterWorkflowId,
-  nodeWorkflowId,
   type Child,
   type Operation,
   type PassedDecision,
   type RunStatus,
 } from '../messages.js';
+import { refusedRun, requireOwnId } from './run-identity.js';
 import { readSteering, type Intervention, type Said, type SteeringKind } from './steering.js';
 import { Turns } from './turns.js';
-
-/** What a run hands to the one that continues it, in the place of its history. Part of an input: it must be JSON. */
-export interface Carried<Step extends AnyStep, Facts> {
-  readonly steps: readonly Planned<Step>[];
-  readonly facts: Facts;
-  readonly approvals: ApprovalState;
-  /** When each request that waits was first shown to a person, ISO 8601, by its sha256. */
-  readonly asked: Readonly<Record<string, string>>;
-  readonly children: readonly Child[];
-  readonly interventions: readonly Intervention[];
-  /** The step that has the turn to disturb the control plane. */
-  readonly turn?: string;
-  readonly abort?: string;
-}
-
-/** The input of a workflow that continues itself as new. */
-export type Continued<Input, Step extends AnyStep, Facts> = Input & { readonly carried?: Carried<Step, Facts> };
 
 /**
  * What every workflow of a cluster has in common: it answers `status`, takes decisions, passes on what is meant for a
@@ -304,21 +287,4 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
   private describe(): void {
     setCurrentDetails(details(this.status()));
   }
-}
-
-/**
- * All changes of a cluster share one id, so that Temporal refuses a second one beside the first; a join may be part of
- * such a change. A run under another id would be beside them.
- */
-function requireOwnId(cluster: string): void {
-  const { workflowId, parent } = workflowInfo();
-  const change = clusterWorkflowId(cluster);
-  const isPart = parent?.workflowId === change && workflowId.startsWith(nodeWorkflowId(cluster, ''));
-  if (workflowId !== change && !isPart) {
-    throw refusedRun(`the workflow id is ${workflowId}, allowed: ${change}; start changes with start-workflow`);
-  }
-}
-
-function refusedRun(why: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(why, FATAL, 'RunRefused');
 }

@@ -1,5 +1,5 @@
 import { condition } from '@temporalio/workflow';
-import { Interrupted } from './dag.js';
+import { Interrupted } from './failures.js';
 
 /**
  * One step at a time may disturb the control plane (docs/architecture.md, contract 7). Who has the turn keeps it while

@@ -3,7 +3,9 @@ import { appliedKinds, manifestSet, SET_LABEL, type ManifestSet } from '../clust
 import type { Manifest } from '../cluster/addons/manifest.js';
 import { BOOTSTRAP_GROUP, bootstrapRbac } from '../cluster/addons/bootstrap-rbac.js';
 import type { ArtifactFile } from '../cluster/desired-state.js';
+import { BENCH_ARTIFACT } from '../cluster/benchmark.js';
 import { componentsOf, componentState } from '../cluster/components/index.js';
+import { deploySteps } from '../cluster/operations/deploy-ha.js';
 import { activity, NotYetError, waitingActivity } from './activity.js';
 import type { SpecReference } from '../cluster/spec.js';
 import type { ClusterContext } from './cluster-context.js';
@@ -15,10 +17,16 @@ import type { KubernetesApi } from './kubernetes/kubernetes-api.js';
 import { restart } from './service-route.js';
 import { checkCluster } from './verification.js';
 
-/** What concerns the cluster as a whole. */
+/** What a deployment does to the cluster as a whole. */
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
-export function clusterActivities({ contexts, log }: ActivityDependencies) {
+export function deploymentActivities({ contexts, log }: ActivityDependencies) {
   return {
+    /** The plan, drawn on the worker because the spec is there and does not travel. */
+    planDeployment: activity(log, async (_execution, reference: SpecReference) => {
+      const { spec, lock } = await contexts.get(reference);
+      return { steps: deploySteps(spec, { audit: lock.artifacts.some(({ name }) => name === BENCH_ARTIFACT) }) };
+    }),
+
     /** Brings every program and image of the lock file to the worker, checked. */
     fetchArtifacts: activity(log, async ({ signal, progress }, reference: SpecReference) => {
       const context = await contexts.get(reference);

@@ -3,6 +3,7 @@ import type { HostState } from '../cluster/desired-state.js';
 import type { HostInspection } from '../cluster/preflight/refusals.js';
 import { judgeRemoval } from '../cluster/preflight/removal.js';
 import { Report } from '../cluster/preflight/report.js';
+import { destroySteps } from '../cluster/operations/destroy.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { activity } from './activity.js';
 import { removalChoice, valid } from './arguments.js';
@@ -25,6 +26,10 @@ export interface RemovalChoice {
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function removalActivities({ contexts, log }: ActivityDependencies) {
   return {
+    planDestruction: activity(log, async (_execution, reference: SpecReference) => ({
+      steps: destroySteps((await contexts.get(reference)).spec),
+    })),
+
     /** Looks without touching. A host that cannot be reached is a finding, so that all are told at once. */
     inspectForRemoval: activity(
       log,

@@ -3,6 +3,7 @@ import { bounded } from '../cluster/bounded.js';
 import { NODE_API_URL } from '../cluster/components/api-endpoint.js';
 import { BOOTSTRAP_KUBECONFIG, KUBELET_KUBECONFIG, KUBELET_PKI } from '../cluster/components/kubelet.js';
 import { nothing } from '../cluster/desired-state.js';
+import { addNodeSteps } from '../cluster/operations/add-node.js';
 import { kubeletAuthorities } from '../cluster/pki.js';
 import type { SpecReference } from '../cluster/spec.js';
 import { hostByName } from '../cluster/topology.js';
@@ -65,6 +66,13 @@ export function nodeActivities({ contexts, log }: ActivityDependencies) {
     });
 
   return {
+    planNode: activity(log, async (_execution, reference: SpecReference, name: string) => {
+      const { spec } = await contexts.get(reference);
+      const host = hostByName(spec, name);
+      if (!host.roles.includes('node')) throw new PreconditionError(`${name} does not have the role node in the spec`);
+      return { steps: addNodeSteps(spec, host) };
+    }),
+
     /** One token a node, which expires; the secret half goes from the API to the host and nowhere else. */
     issueBootstrapToken: activity(log, async ({ signal, progress }, reference: SpecReference, name: string) => {
       const context = await contexts.get(reference);

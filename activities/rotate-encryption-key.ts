@@ -1,16 +1,17 @@
 import type { V1Secret } from '@kubernetes/client-node';
 import pLimit from 'p-limit';
-import { etcdctl } from '../../cluster/components/etcd.js';
-import { encryptedPrefix, nextRing, phaseOf, type KeyRing, type RotationPhase } from '../../cluster/encryption.js';
-import type { SpecReference } from '../../cluster/spec.js';
-import { hostsWithRole } from '../../cluster/topology.js';
-import { activity, NotYetError, PreconditionError } from '../activity.js';
-import type { ClusterContext } from '../cluster-context.js';
-import { until } from '../control-plane.js';
-import type { ActivityDependencies } from '../dependencies.js';
-import { onEtcdHost } from '../etcd.js';
-import { planHostState } from '../host-state/apply-host-state.js';
-import { addRing, newestRing, newSecret, readRing } from './key-ring.js';
+import { etcdctl } from '../cluster/components/etcd.js';
+import { encryptedPrefix, nextRing, phaseOf, type KeyRing, type RotationPhase } from '../cluster/encryption.js';
+import { rotationSteps } from '../cluster/operations/rotate-encryption-key.js';
+import type { SpecReference } from '../cluster/spec.js';
+import { hostsWithRole } from '../cluster/topology.js';
+import { activity, NotYetError, PreconditionError } from './activity.js';
+import type { ClusterContext } from './cluster-context.js';
+import { until } from './control-plane.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { onEtcdHost } from './etcd.js';
+import { planHostState } from './host-state/apply-host-state.js';
+import { addRing, newestRing, newSecret, readRing } from './encryption/key-ring.js';
 
 /** Secrets on their way at once. */
 const CONCURRENT_SECRETS = 8;
@@ -28,6 +29,10 @@ const before: Readonly<Record<RotationPhase, RotationPhase>> = {
 // eslint-disable-next-line @typescript-eslint/explicit-module-boundary-types -- the inferred type is the contract
 export function rotationActivities({ contexts, log }: ActivityDependencies) {
   return {
+    planRotation: activity(log, async (_execution, reference: SpecReference) => ({
+      steps: rotationSteps((await contexts.get(reference)).spec),
+    })),
+
     /**
      * Takes the ring to a phase, unless an interrupted run has done so. What would make a Secret unreadable is refused:
      * a key encrypts once every API server can decrypt with it, and goes once no Secret needs it.
