@@ -48,7 +48,10 @@ module.exports = {
       name: 'what-activities-stand-on-knows-no-activity',
       severity: 'error',
       from: { path: '^activities/(artifacts|certificates|host-state|kubernetes|ssh|state-store)/' },
-      to: { path: '^activities/[^/]+\\.ts$', pathNot: '^activities/(content|file-trust|secret-shapes|shared-work)\\.ts$' },
+      to: {
+        path: '^activities/[^/]+\\.ts$',
+        pathNot: '^activities/(content|file-trust|secret-shapes|shared-work)\\.ts$',
+      },
     },
     {
       name: 'ssh-stands-below-what-uses-it',
