@@ -81,7 +81,7 @@ async function look(
   return stdout
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => bounded(line));
+    .map((line) => bounded(`${name}: ${line}`));
 }
 
 function member({ units, ready }: HostState, mustRun: boolean): string[] {
