@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { decide, list, show } from './certificate-requests.js';
+import { addCompletion } from './completion.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
 import { commanderOutput } from './output.js';
 import { operator } from './temporal.js';
@@ -57,5 +58,7 @@ for (const decision of ['approve', 'deny'] as const) {
       runCommand(() => decide(node, decision, { ...options, ...(sha256 === undefined ? {} : { sha256 }) })),
     );
 }
+
+addCompletion(program);
 
 await program.parseAsync();

@@ -4,6 +4,7 @@ import { leaseNames, type LeaseName } from '../cluster/leases.js';
 import { audit } from './audit.js';
 import { addNode, deployHa, destroy, failoverDrill, rotateEncryptionKey } from './changes.js';
 import { confirmName } from './confirm.js';
+import { addCompletion } from './completion.js';
 import { exitOnWrongUse, runCommand } from './errors.js';
 import { commanderOutput, print } from './output.js';
 import { compare, plan } from './plan.js';
@@ -165,5 +166,7 @@ export interface ChangeOptions {
   readonly json?: string | true;
   readonly detach?: true;
 }
+
+addCompletion(program);
 
 await program.parseAsync();
