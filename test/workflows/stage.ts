@@ -50,7 +50,7 @@ export interface Stage {
     mock: Mock,
     body: (play: Play<Workflow>) => Promise<Result>,
     input?: object,
-    options?: { readonly slots?: number },
+    options?: { readonly slots?: number; readonly patienceMs?: number },
   ): Promise<Result>;
 }
 
@@ -92,7 +92,7 @@ export function bundleWorkflows(workflowsPath: string): Promise<WorkflowBundleWi
 }
 
 function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMap): Stage['play'] {
-  return async (workflow, mock, body, input = {}, { slots = 50 } = {}) => {
+  return async (workflow, mock, body, input = {}, { slots = 50, patienceMs = PLAY_MS } = {}) => {
     const cluster = `test-${randomUUID().slice(0, 8)}`;
     const worker = await Worker.create({
       connection: env.nativeConnection,
@@ -112,7 +112,7 @@ function player(env: TestWorkflowEnvironment, bundle: WorkflowBundleWithSourceMa
         taskQueue: cluster,
         args: [{ cluster, specDigest: 'digest', approvalDeadlineSeconds: 86_400, ...input }],
       });
-      return Promise.race([body(playOf(env, cluster, handle as never)), tooLate(workflow)]);
+      return Promise.race([body(playOf(env, cluster, handle as never)), tooLate(workflow, patienceMs)]);
     });
   };
 }
@@ -155,9 +155,9 @@ function playOf<Workflow extends keyof typeof workflows>(
 }
 
 /** Fails once a run has taken too long; does not keep the process alive. */
-async function tooLate(workflow: string): Promise<never> {
-  await delay(PLAY_MS, undefined, { ref: false });
-  return assert.fail(`${workflow} did not come to its end within ${PLAY_MS / 1000} s`);
+async function tooLate(workflow: string, patienceMs: number): Promise<never> {
+  await delay(patienceMs, undefined, { ref: false });
+  return assert.fail(`${workflow} did not come to its end within ${patienceMs / 1000} s`);
 }
 
 /** The failure with which a workflow must end. */
