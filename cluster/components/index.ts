@@ -2,7 +2,7 @@ import type { ArtifactLock } from '../artifacts.js';
 import type { HostState } from '../desired-state.js';
 import type { HostFacts } from '../facts.js';
 import type { ClusterSpec, Host, Role } from '../spec.js';
-import { hasKonnectivityAgent, usesKonnectivity } from '../topology.js';
+import { API_PORT, API_PROXY_PORT, hasKonnectivityAgent, KONNECTIVITY_PORT, usesKonnectivity } from '../topology.js';
 import { apiEndpointState } from './api-endpoint.js';
 import { addonImages, containerRuntimeBinaries, containerRuntimeState, nodeImages } from './container-runtime.js';
 import { controlPlaneBinaries, kubeApiserverBinaries } from './control-plane.js';
@@ -23,11 +23,26 @@ export interface ComponentContext {
   readonly facts: HostFacts;
 }
 
+/** A TCP port on which a program listens. */
+export interface ComponentPort {
+  readonly port: number;
+  readonly program: string;
+  readonly unit: string;
+}
+
+function listens(program: string, unit: string, ...ports: readonly number[]): ComponentPort[] {
+  return ports.map((port) => ({ port, program, unit: `${unit}.service` }));
+}
+
+const API_PROXY = ['the API proxy', 'kube-api-proxy'] as const;
+
 /** What the rest of the program must know of a component; everything else is in its desired state. */
 interface ComponentDescriptor {
   /** Whether a host has it. */
   readonly on: (host: Pick<Host, 'roles'>, spec: ClusterSpec) => boolean;
   readonly state: (context: ComponentContext) => HostState;
+  /** Where its programs listen (kubernetes.io, "Ports and Protocols"; the API proxy is this project's own). */
+  readonly ports?: readonly ComponentPort[];
   /**
    * `one at a time`: it is a member of a group that the cluster lives by, and is not restarted while another one is
    * unwell, or being restarted (docs/architecture.md, contract 7).
@@ -51,27 +66,36 @@ const components = {
     }),
   },
   'etcd-binaries': { on: ofRole('etcd'), state: ({ lock }) => etcdBinaries(versionOf(lock, 'etcd')) },
-  etcd: { on: ofRole('etcd'), state: ({ spec, host }) => etcdState(spec, host), rollout: 'one at a time' },
+  etcd: {
+    on: ofRole('etcd'),
+    state: ({ spec, host }) => etcdState(spec, host),
+    ports: listens('etcd', 'etcd', 2379, 2380),
+    rollout: 'one at a time',
+  },
   'kube-apiserver-binaries': { on: ofRole('control-plane'), state: () => kubeApiserverBinaries() },
   'control-plane-binaries': { on: ofRole('control-plane'), state: () => controlPlaneBinaries() },
   'kube-apiserver': {
     on: ofRole('control-plane'),
     state: ({ spec, host }) => kubeApiserverState(spec, host),
+    ports: listens('kube-apiserver', 'kube-apiserver', API_PORT),
     rollout: 'one at a time',
   },
   'kube-controller-manager': {
     on: ofRole('control-plane'),
     state: ({ spec, host }) => kubeControllerManagerState(spec, host),
+    ports: listens('kube-controller-manager', 'kube-controller-manager', 10257),
     rollout: 'one at a time',
   },
   'kube-scheduler': {
     on: ofRole('control-plane'),
     state: ({ spec, host }) => kubeSchedulerState(spec, host),
+    ports: listens('kube-scheduler', 'kube-scheduler', 10259),
     rollout: 'one at a time',
   },
   'konnectivity-server': {
     on: usesKonnectivity,
     state: ({ spec, host }) => konnectivityServerState(spec, host),
+    ports: listens('konnectivity-server', 'konnectivity-server', KONNECTIVITY_PORT, 8133, 8134),
     rollout: 'one at a time',
   },
   'container-runtime-binaries': { on: ofRole('node'), state: () => containerRuntimeBinaries() },
@@ -79,12 +103,29 @@ const components = {
   'node-binaries': { on: ofRole('node'), state: () => nodeBinaries() },
   'node-images': { on: ofRole('node'), state: ({ lock }) => nodeImages(lock.images) },
   'addon-images': { on: ofRole('node'), state: ({ lock }) => addonImages(lock.images) },
-  'api-endpoint': { on: ofRole('node'), state: ({ spec }) => apiEndpointState(spec) },
-  kubelet: { on: ofRole('node'), state: ({ spec, host, facts }) => kubeletState(spec, host, facts) },
-  'kube-proxy': { on: ofRole('node'), state: ({ spec, host, facts }) => kubeProxyState(spec, host, facts) },
+  'api-endpoint': {
+    on: ofRole('node'),
+    state: ({ spec }) => apiEndpointState(spec),
+    ports: listens(...API_PROXY, API_PROXY_PORT),
+  },
+  kubelet: {
+    on: ofRole('node'),
+    state: ({ spec, host, facts }) => kubeletState(spec, host, facts),
+    ports: listens('kubelet', 'kubelet', 10248, 10250),
+  },
+  'kube-proxy': {
+    on: ofRole('node'),
+    state: ({ spec, host, facts }) => kubeProxyState(spec, host, facts),
+    ports: listens('kube-proxy', 'kube-proxy', 10249, 10256),
+  },
   'konnectivity-agent': {
     on: (host, spec) => hasKonnectivityAgent(spec, host),
     state: ({ host }) => konnectivityAgentState(host),
+    // The API proxy of a host with an agent leads to the konnectivity servers too.
+    ports: [
+      ...listens(...API_PROXY, KONNECTIVITY_PORT),
+      ...listens('konnectivity-agent', 'konnectivity-agent', 8093, 8094),
+    ],
   },
 } satisfies Record<string, ComponentDescriptor>;
 
@@ -104,6 +145,16 @@ export function componentState(component: Component, context: ComponentContext):
 export function componentsOf(spec: ClusterSpec, host: Pick<Host, 'roles'>): Component[] {
   return allComponents.filter((component) => descriptors[component].on(host, spec));
 }
+
+/** Every port on which programs of the host listen. */
+export function portsOf(spec: ClusterSpec, host: Pick<Host, 'roles'>): ComponentPort[] {
+  return componentsOf(spec, host).flatMap((component) => descriptors[component].ports ?? []);
+}
+
+/** Every port of any component, whatever the host. */
+export const allPorts: readonly ComponentPort[] = allComponents.flatMap(
+  (component) => descriptors[component].ports ?? [],
+);
 
 /** Whether a member of this kind is restarted only while all others are well. */
 export function isRolled(component: Component): boolean {

@@ -1,4 +1,5 @@
-import { listeningUnits, portsOf, type ComponentPort } from '../ports.js';
+import { portsOf, type ComponentPort } from '../components/index.js';
+import { listeningUnits } from '../ports.js';
 import type { ClusterSpec, Host } from '../spec.js';
 import type { Findings, Report } from './report.js';
 
