@@ -5,11 +5,11 @@ import { audit } from './audit.js';
 import { addNode, deployHa, destroy, failoverDrill, rotateEncryptionKey } from './changes.js';
 import { confirmName } from './confirm.js';
 import { addCompletion } from './completion.js';
-import { exitOnWrongUse, runCommand } from './errors.js';
+import { exitOnWrongUse, runCommand, UserError } from './errors.js';
 import { commanderOutput, print } from './output.js';
 import { compare, plan } from './plan.js';
 import { readSpec } from './spec-file.js';
-import { abort, answerStep, hostBack, status } from './steering.js';
+import { abort, answerSteps, hostBack, status } from './steering.js';
 import { version } from './version.js';
 
 const file = (): Option => new Option('-f, --file <cluster.yaml>', 'the cluster').makeOptionMandatory();
@@ -129,20 +129,31 @@ program
   .addOption(json())
   .action((options: { cluster: string; watch?: true; json?: string | true }) => runCommand(() => status(options)));
 
-for (const [name, answer, description] of [
-  ['retry-step', 'retry', 'try a held step again'],
-  ['skip-step', 'skip', 'go on without a held step'],
-] as const) {
-  program
-    .command(name)
-    .description(description)
-    .argument('<step>', 'id of the step, as status shows it')
-    .addOption(cluster())
-    .addOption(reason())
-    .action((step: string, options: { cluster: string; reason: string }) =>
-      runCommand(() => answerStep(options.cluster, step, answer, options.reason)),
-    );
-}
+program
+  .command('retry-step')
+  .description('try a held step again, or all of them')
+  .argument('[step]', 'id of the step, as status shows it')
+  .option('--all', 'every step that is held, for one cause that is mended')
+  .addOption(cluster())
+  .addOption(reason())
+  .action((step: string | undefined, options: { all?: true; cluster: string; reason: string }) =>
+    runCommand(() => {
+      if ((step === undefined) === (options.all === undefined)) {
+        throw new UserError('name the step, or say --all; start-workflow status shows the held ones');
+      }
+      return answerSteps(options.cluster, step === undefined ? 'all' : { id: step }, 'retry', options.reason);
+    }),
+  );
+
+program
+  .command('skip-step')
+  .description('go on without a held step')
+  .argument('<step>', 'id of the step, as status shows it')
+  .addOption(cluster())
+  .addOption(reason())
+  .action((step: string, options: { cluster: string; reason: string }) =>
+    runCommand(() => answerSteps(options.cluster, { id: step }, 'skip', options.reason)),
+  );
 
 program
   .command('abort')

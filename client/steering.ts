@@ -48,20 +48,31 @@ export async function status(options: { cluster: string; watch?: true; json?: st
   });
 }
 
-/** Answers a held step; refuses a step that is not held, by name. */
-export async function answerStep(cluster: string, step: string, answer: 'retry' | 'skip', why: string): Promise<void> {
+/** Which held steps are answered: one by its id, or every one. */
+export type HeldSteps = { readonly id: string } | 'all';
+
+/** Answers held steps; refuses a step that is not held, by name. */
+export async function answerSteps(
+  cluster: string,
+  which: HeldSteps,
+  answer: 'retry' | 'skip',
+  why: string,
+): Promise<void> {
   await withTemporal(async (client) => {
     const { steps } = await new StatusReader(client, cluster).read().catch((error: unknown) => {
       throw explain(error, cluster);
     });
     const held = steps.filter(({ state }) => state === 'held').map(({ id }) => id);
-    if (!held.includes(step)) {
-      throw new UserError(`step ${step} is not held; held steps: ${held.join(', ') || 'none'}`);
+    if (which === 'all' && held.length === 0) throw new UserError(`no step of ${cluster} is held`);
+    if (which !== 'all' && !held.includes(which.id)) {
+      throw new UserError(`step ${which.id} is not held; held steps: ${held.join(', ') || 'none'}`);
     }
-    await client.workflow
-      .getHandle(clusterWorkflowId(cluster))
-      .signal(answer === 'retry' ? retryStepSignal : skipStepSignal, { step, by: operator(), why });
-    print(`${step} will be ${answer === 'retry' ? 'tried again' : 'skipped'}`);
+    for (const step of which === 'all' ? held : [which.id]) {
+      await client.workflow
+        .getHandle(clusterWorkflowId(cluster))
+        .signal(answer === 'retry' ? retryStepSignal : skipStepSignal, { step, by: operator(), why });
+      print(`${step} will be ${answer === 'retry' ? 'tried again' : 'skipped'}`);
+    }
   });
 }
 
