@@ -50,6 +50,7 @@ function statusWith(said: string): WholeStatus {
     cluster: 'demo',
     workflowId: 'demo',
     state: 'COMPLETED',
+    unread: 0,
     steps: [
       { ...step, state: 'held' },
       { ...step, id: 'b', state: 'done', start: at, end: at },
