@@ -40,8 +40,6 @@ type DeployRun = Run<DeployInput, DeployStep, Facts>;
 /** What a deployment remembers besides its steps. */
 interface Facts {
   readonly inspections: HostInspection[];
-  /** What joins wait for and the cluster has. */
-  readonly reached: Milestone[];
   checks: DeployResult['checks'];
   readonly audits: HostAudit[];
 }
@@ -50,7 +48,6 @@ interface Facts {
 export async function deployHa(continued: Continued<DeployInput, DeployStep, Facts>): Promise<DeployResult> {
   const run = new Run<DeployInput, DeployStep, Facts>('deploy-ha', continued, {
     inspections: [],
-    reached: [],
     checks: [],
     audits: [],
   });
@@ -65,16 +62,8 @@ export async function deployHa(continued: Continued<DeployInput, DeployStep, Fac
     component: (step) => applyComponent(step, input, run.inTurn),
     'etcd-health': ({ title }) => brief.checkEtcd.executeWithOptions({ summary: title }, [input]),
     manifests: ({ title, name }) => brief.applyManifests.executeWithOptions({ summary: title }, [input, name]),
-    'control-plane': async ({ title }) => {
-      const outcome = await patient.awaitControlPlane.executeWithOptions({ summary: title }, [input]);
-      facts.reached.push('control-plane');
-      return outcome;
-    },
-    controllers: async ({ title }) => {
-      const outcome = await patient.awaitControllers.executeWithOptions({ summary: title }, [input]);
-      facts.reached.push('controllers');
-      return outcome;
-    },
+    'control-plane': ({ title }) => patient.awaitControlPlane.executeWithOptions({ summary: title }, [input]),
+    controllers: ({ title }) => patient.awaitControllers.executeWithOptions({ summary: title }, [input]),
     kubeconfig: ({ title }) => brief.writeKubeconfig.executeWithOptions({ summary: title }, [input]),
     join: ({ title, host }) => join(run, title, host),
     verify: async ({ title }) => {
@@ -115,7 +104,8 @@ function joinWindow(host: string, members: ReadonlySet<string>): Window {
 async function join(run: DeployRun, title: string, host: string): Promise<StepOutcome> {
   const workflowId = nodeWorkflowId(run.input.cluster, host);
   const newest = getExternalWorkflowHandle(workflowId);
-  const given = [...run.facts.reached];
+  // A milestone is the step of that name: done, or skipped by somebody who knows better.
+  const given = milestones.filter((milestone) => run.isOver(milestone));
   let running = true;
   let state: 'done' | 'failed' = 'failed';
   run.children.started(host, workflowId);
@@ -124,7 +114,7 @@ async function join(run: DeployRun, title: string, host: string): Promise<StepOu
     if (running) await CancellationScope.nonCancellable(() => newest.cancel()).catch(() => undefined);
   });
   const tellReached = async (milestone: Milestone): Promise<void> => {
-    await condition(() => run.facts.reached.includes(milestone) || !running);
+    await condition(() => run.isOver(milestone) || !running);
     if (running) await newest.signal(reachedSignal, milestone);
   };
   try {

@@ -199,6 +199,17 @@ test("a held step of a node's join is answered through the deployment, whatever 
   });
 });
 
+test('joins go on when somebody skips what they wait for', async () => {
+  const mock = mockActivities({ awaitControlPlane: () => Promise.reject(broken('forbidden')) });
+  const { steps } = await stage().play('deployHa', mock, async ({ handle, finished, step, child }) => {
+    await step('control-plane', 'held');
+    await step('control-plane:node01', 'running', child('node01'));
+    await handle.signal(skipStepSignal, { step: 'control-plane', ...ada });
+    return finished();
+  });
+  assert.equal(steps.find(({ id }) => id === 'node-ready:node01')?.state, 'done');
+});
+
 test('an abort ends the run as Aborted, after what ran has cleaned up, in the join of a node too', async () => {
   const cleaned: string[] = [];
   const cleaningUp = async (what: string): Promise<never> => {

@@ -80,7 +80,7 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
     this.earlyAbort = carried?.abort;
     this.turns = new Turns(
       carried?.turn,
-      (id) => this.dag?.isOver(id) === true,
+      (id) => this.isOver(id),
       () => this.dag?.pausing === true,
     );
     setHandler(statusQuery, () => this.status(), {
@@ -107,6 +107,11 @@ export class Run<Input extends SpecReference, Step extends AnyStep, Facts extend
 
   steps(): StepRecord[] {
     return this.dag?.snapshot() ?? [];
+  }
+
+  /** Whether a step of the run is done or skipped. */
+  isOver(id: string): boolean {
+    return this.dag?.isOver(id) === true;
   }
 
   /** Number of things that steps have changed. */
