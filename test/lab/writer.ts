@@ -2,8 +2,8 @@ import { request, type RequestOptions } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 
-/** How long one API server may take to answer before the next one is asked. */
-const PATIENCE_MS = 1_000;
+/** How long one API server may take to answer before the next one is asked: fifty times what a write takes. */
+const PATIENCE_MS = 500;
 const PAUSE_MS = 20;
 
 const NAMESPACE = 'writer';
