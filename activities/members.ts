@@ -1,6 +1,6 @@
 import { componentsOf, isRolled, type Component } from '../cluster/components/index.js';
 import type { HostState } from '../cluster/desired-state.js';
-import { hostByName, serverHosts } from '../cluster/topology.js';
+import { serverHosts } from '../cluster/topology.js';
 import { bounded } from '../cluster/bounded.js';
 import { NotYetError } from './activity.js';
 import type { ClusterContext } from './cluster-context.js';
@@ -68,7 +68,7 @@ async function look(
 ): Promise<string[]> {
   const facts = await context.facts(name, signal);
   const calls = components.flatMap((component) => {
-    const state = context.desiredState(component, hostByName(context.spec, name).name, facts);
+    const state = context.desiredState(component, name, facts);
     return member(state, component === kind);
   });
   const { stdout } = await context.host(name).run({

@@ -1,30 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { validateSpec } from '../../cluster/spec/validate.js';
 import { step } from '../../cluster/operations/step.js';
 import type { ClusterSpec } from '../../cluster/spec.js';
-import { mockActivities, planOf } from './mock-activities.js';
+import { mockActivities, planOf, specOf } from './mock-activities.js';
 import { openStage } from './stage.js';
 
 const stage = openStage('local');
 
 function withNodes(count: number): ClusterSpec {
-  const result = validateSpec({
-    name: 'wide',
-    kubernetes: 'v1.20.2',
-    domain: 'example.org',
-    hosts: [
-      { name: 'master01', address: '172.16.0.101', roles: ['etcd', 'control-plane'] },
-      ...Array.from({ length: count }, (_, index) => ({
-        name: `node${index + 1}`,
-        address: `172.16.1.${index + 1}`,
-        roles: ['node'],
-      })),
-    ],
-  });
-  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
-  return result.spec;
+  return specOf([
+    { name: 'master01', address: '172.16.0.101', roles: ['etcd', 'control-plane'] },
+    ...Array.from({ length: count }, (_, index) => ({
+      name: `node${index + 1}`,
+      address: `172.16.1.${index + 1}`,
+      roles: ['node'],
+    })),
+  ]);
 }
 
 /** Fails as an attempt of a wait does that has not seen it yet. */

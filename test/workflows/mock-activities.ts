@@ -16,7 +16,8 @@ export const smallSpec = specOf([
   { name: 'node01', address: '172.16.0.104', roles: ['node'] },
 ]);
 
-function specOf(hosts: unknown): ClusterSpec {
+/** The spec of a cluster with these hosts. */
+export function specOf(hosts: unknown): ClusterSpec {
   const result = validateSpec({ name: 'small', kubernetes: 'v1.20.2', domain: 'example.org', hosts });
   if ('problems' in result) throw new Error(JSON.stringify(result.problems));
   return result.spec;
